@@ -65,6 +65,10 @@ export type StepResult =
     readonly effects: readonly Effect[];
     /** Events for other actors, in order; the k-th has the event id `actor:revision:t<k>`. */
     readonly tells: readonly { readonly to: string; readonly event: EventData }[];
+    /** Ids of timers in `state` whose rows are to be written. */
+    readonly timersSet: readonly string[];
+    /** Ids of timers whose rows are to be removed; some may not stand there. */
+    readonly timersCleared: readonly string[];
     /** Outbox ids of this actor whose work is done by this step. */
     readonly settled: readonly string[];
     /** Outbox ids of this actor that this step makes pointless. */
