@@ -1,0 +1,133 @@
+import process from "node:process";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { parseArgs } from "node:util";
+import { bundleSpecs, SPEC_BUNDLE } from "./bundle-specs.ts";
+import { ROOT, specFiles } from "./files.ts";
+import { run } from "./run.ts";
+
+interface Runtime {
+  readonly label: string;
+  readonly command: string;
+  readonly kind: "deno" | "node";
+}
+
+interface Verdict {
+  readonly passed: number;
+  readonly failed: number;
+  /** Why the file does not count as green. */
+  readonly fault?: string;
+}
+
+const USAGE = `Runs every spec file in a process of its own.
+
+  deno run -A scripts/test.ts [--runtime deno|node|node:PATH]… [--jobs N] [--deadline S] [FILTER…]
+
+--runtime   may be given several times; the default is deno and node
+--jobs      files at a time; the default is 2
+--deadline  seconds a file may take; the default is 120
+FILTER      runs only the spec files whose path contains one of these`;
+
+await main();
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      runtime: { type: "string", multiple: true, default: ["deno", "node"] },
+      jobs: { type: "string", default: "2" },
+      deadline: { type: "string", default: "120" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  const specs = (await specFiles(ROOT)).filter((path) =>
+    positionals.length === 0 || positionals.some((filter) => path.includes(filter))
+  );
+  if (specs.length === 0) throw new Error(`no spec file matches ${positionals.join(" ")}`);
+  const runtimes = await Promise.all(values.runtime.map(findRuntime));
+  if (runtimes.some((runtime) => runtime.kind === "node")) await bundleSpecs(ROOT, specs);
+  let passed = 0, failed = 0;
+  const lines: string[] = [];
+  for (const runtime of runtimes) {
+    const sum = await runAll(runtime, specs, Number(values.jobs), Number(values.deadline) * 1000);
+    lines.push(`${runtime.label}: ${sum.passed} passed, ${sum.failed} failed`);
+    passed += sum.passed;
+    failed += sum.failed;
+  }
+  console.log(`\n${lines.join("\n")}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+async function findRuntime(name: string): Promise<Runtime> {
+  const kind = name === "deno" ? "deno" : "node";
+  if (kind === "node" && !/^node(:.+)?$/.test(name)) {
+    throw new Error(`--runtime is deno, node or node:PATH, not ${name}`);
+  }
+  // This script runs on Deno, so that is the native binary and not the wrapper of the package.
+  const command = kind === "deno"
+    ? process.execPath
+    : name.slice("node:".length) || process.env["npm_node_execpath"] || "node";
+  const { code, output } = await run(command, ["--version"], { cwd: ROOT });
+  if (code !== 0) throw new Error(`${command} --version ended with ${code}:\n${output}`);
+  const version = output.split("\n")[0] ?? "";
+  return { label: kind === "deno" ? version : `node ${version}`, command, kind };
+}
+
+async function runAll(
+  runtime: Runtime,
+  specs: readonly string[],
+  jobs: number,
+  timeoutMs: number,
+): Promise<{ passed: number; failed: number }> {
+  const queue = [...specs];
+  let passed = 0, failed = 0;
+  const worker = async (): Promise<void> => {
+    for (let spec = queue.shift(); spec !== undefined; spec = queue.shift()) {
+      const { verdict, output, ms } = await runFile(runtime, spec, timeoutMs);
+      passed += verdict.passed;
+      failed += verdict.failed;
+      const sign = verdict.fault === undefined ? "ok  " : "FAIL";
+      const time = `${(ms / 1000).toFixed(1)} s`;
+      console.log(`${sign} ${runtime.label.split(" (")[0]} ${spec} ${verdict.passed} (${time})`);
+      if (verdict.fault !== undefined) console.log(`${verdict.fault}\n${output}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  return { passed, failed };
+}
+
+async function runFile(runtime: Runtime, spec: string, timeoutMs: number) {
+  const args = runtime.kind === "deno" ? ["run", "-A", "--no-prompt", spec] : [
+    "--enable-source-maps",
+    join(SPEC_BUNDLE, spec.slice("spec/".length).replace(/\.ts$/, ".js")),
+  ];
+  const { code, signal, timedOut, output, ms } = await run(runtime.command, args, {
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    timeoutMs,
+  });
+  const ended = timedOut ? `was killed after ${timeoutMs} ms` : `ended with ${signal ?? code}`;
+  return { verdict: judge(code === 0 ? undefined : ended, output), output, ms };
+}
+
+/** Green needs the exit code, the harness's closing line and uvu's own total to agree. */
+function judge(ended: string | undefined, output: string): Verdict {
+  const text = stripVTControlCharacters(output);
+  const closing = [...text.matchAll(/^.+: (\d+) passed, (\d+) failed$/gm)].at(-1);
+  const total = [...text.matchAll(/^ {2}Total: +(\d+)$/gm)].at(-1);
+  const passed = Number(closing?.[1] ?? 0);
+  const failed = Number(closing?.[2] ?? 0);
+  const fault = closing === undefined
+    ? `no closing line; the process ${ended ?? "ended with 0"}`
+    : failed > 0
+    ? `${failed} failed`
+    : ended !== undefined
+    ? `the process ${ended}`
+    : passed === 0 || passed !== Number(total?.[1])
+    ? `${passed} passed of ${total?.[1] ?? "no"} counted`
+    : undefined;
+  if (fault === undefined) return { passed, failed };
+  return { passed, failed: Math.max(failed, 1), fault };
+}
