@@ -1,0 +1,86 @@
+import type { RetryPolicy } from "../backoff.ts";
+import type { Failure } from "../failure.ts";
+import type { JsonValue } from "../ports.ts";
+
+/** What a sidecar actor is started with. */
+export interface SidecarInput {
+  /** The sidecar's name, unique for the provider: what it is labelled with and found again by. */
+  readonly sidecar: string;
+  /** What the provider is to make; the machine only hands it on. */
+  readonly spec: JsonValue;
+  /**
+   * For `boot`.
+   * @default bootRetryDefaults
+   */
+  readonly retry?: RetryPolicy;
+  /**
+   * For `destroy`.
+   * @default retryDefaults
+   */
+  readonly destroyRetry?: RetryPolicy;
+  /**
+   * How often a lost sidecar is booted again. One loss more and it is destroyed.
+   * @default 3
+   */
+  readonly maxRestarts?: number;
+  /**
+   * How long it must stay up until earlier losses are forgotten, in milliseconds.
+   * @default 300_000
+   */
+  readonly quietMs?: number;
+  /**
+   * How long DRAIN waits for the lease to be given back, in milliseconds.
+   * @default 30_000
+   */
+  readonly graceMs?: number;
+}
+
+/** What a sidecar may be told. An event that a state does not know is ignored. */
+export type SidecarEvent =
+  /**
+   * Takes the sidecar where it is ready. `by` names the lease, as in `campaign/variant~1#4`; the
+   * same name again changes nothing, another one is refused. `context.lease` says who has it.
+   */
+  | { readonly type: "LEASE"; readonly by: string }
+  /** Gives the sidecar back. Ignored unless `by` holds it. */
+  | { readonly type: "RELEASE"; readonly by: string }
+  /** Destroys the sidecar, after its lease has been given back or the grace is over. */
+  | { readonly type: "DRAIN" }
+  /** From the port `watch`: the sidecar cannot be reached. */
+  | LostEvent;
+
+/** What the port `watch` sends. */
+export interface LostEvent {
+  readonly type: "LOST";
+  readonly failure: Failure;
+}
+
+/** What a sidecar announces. */
+export type SidecarEmitted =
+  /** A transient failure: `boot` or `destroy` is tried again after `delayMs`. */
+  | {
+    readonly type: "RETRYING";
+    readonly sidecar: string;
+    readonly phase: "booting" | "draining";
+    readonly attempt: number;
+    readonly failure: Failure;
+    readonly delayMs: number;
+  }
+  /** It was lost while `by` held it (`null`: nobody did). That lease is void. */
+  | {
+    readonly type: "SIDECAR_LOST";
+    readonly sidecar: string;
+    readonly by: string | null;
+    readonly failure: Failure;
+  };
+
+/** The output of a sidecar. */
+export interface SidecarOutput {
+  readonly sidecar: string;
+  /** `false`: it may still exist. Report it by name. */
+  readonly destroyed: boolean;
+  /** Why it was stopped: `drained`, or the code of the failure that it was given up for. */
+  readonly reason: string;
+  /** What kept it from being destroyed, else `null`. */
+  readonly failure: Failure | null;
+}
