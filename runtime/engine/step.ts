@@ -1,6 +1,11 @@
 import type { Json } from "../json.ts";
+import { plainJson } from "../plain-json.ts";
 import type { ActorState, ErrorData, EventData } from "./actor-state.ts";
+import { collectEffects } from "./collect-effects.ts";
+import { effectId } from "./effect-id.ts";
+import { errorData } from "./error-data.ts";
 import type { Logic } from "./logic.ts";
+import type { Macrostep } from "./scope.ts";
 
 /** What can happen to an actor. */
 export type StepEvent =
@@ -16,7 +21,8 @@ export type StepEvent =
     readonly invoke: string;
     readonly effect: string;
     readonly result:
-      | { readonly kind: "done"; readonly output: Json }
+      /** No `output` where the port gave none. */
+      | { readonly kind: "done"; readonly output?: Json }
       | { readonly kind: "error"; readonly error: Json }
       /** A callback port sent an event back; the invoke lives on. */
       | { readonly kind: "sent"; readonly event: EventData };
@@ -118,7 +124,233 @@ export interface StepInput {
   readonly now: number;
 }
 
-/** Placeholder body until the pure step lands. */
-export function step(_input: StepInput): StepResult {
-  throw new Error("not written yet");
+/**
+ * What an event does to an actor: the next state, and the effects as data. Pure: nothing is executed,
+ * and the same input gives the same result, byte for byte.
+ *
+ * An error that the machine throws (a guard, an assign, the iteration limit, data that is not plain)
+ * is a dead letter, never a throw.
+ */
+export function step(input: StepInput): StepResult {
+  const { event, status, state: text } = input;
+  if (event.kind === "init") return start(input, emptyState, initEvent(event.input), event.input);
+  if (text === null) return refused(eventData(event), "no-such-actor");
+  const state = JSON.parse(text) as ActorState;
+  if (event.kind === "restart") return restart(input, event, state);
+  if (status === "crashed" && event.kind !== "stop") return refused(eventData(event), "crashed");
+  if (status !== "active" && status !== "crashed") return refused(eventData(event), "ended");
+  switch (event.kind) {
+    case "stop":
+      return stop(state);
+    case "event":
+      return transition(input, state, event.event);
+    case "timer": {
+      const timer = state.timers[event.id];
+      if (timer === undefined || timer.revision !== event.revision) {
+        return refused(eventData(event), "stale-timer");
+      }
+      const { [event.id]: _fired, ...timers } = state.timers;
+      return transition(input, { ...state, timers }, timer.event, { cleared: [event.id] });
+    }
+    case "result": {
+      const invoke = state.invokes[event.invoke];
+      if (invoke === undefined || invoke.effect !== event.effect) {
+        return refused(resultEvent(event), "stale-result");
+      }
+      if (event.result.kind === "sent") {
+        return transition(input, state, event.result.event);
+      }
+      const { [event.invoke]: _ended, ...invokes } = state.invokes;
+      return transition(input, { ...state, invokes }, resultEvent(event), {
+        settled: [event.effect],
+      });
+    }
+  }
+}
+
+type Applied = Extract<StepResult, { outcome: "applied" }>;
+
+interface Consumed {
+  /** Timers that the event itself used up. */
+  readonly cleared?: readonly string[];
+  /** Effects that the event itself ended. */
+  readonly settled?: readonly string[];
+}
+
+function start(
+  input: StepInput,
+  before: ActorState,
+  event: EventData,
+  machineInput: Json,
+): StepResult {
+  return guarded(event, () => {
+    const { scope, stepped } = input.logic;
+    return conclude(input, before, emptyState, scope.init(stepped, machineInput), event);
+  });
+}
+
+function transition(
+  input: StepInput,
+  state: ActorState,
+  event: EventData,
+  consumed: Consumed = {},
+): StepResult {
+  return guarded(event, () => {
+    const { scope, stepped } = input.logic;
+    const macrostep = scope.transition(stepped, state, event);
+    return conclude(input, state, state, macrostep, event, consumed);
+  });
+}
+
+/** `before` is what stood there, `base` what the macrostep went on from: they differ at a restart. */
+function conclude(
+  input: StepInput,
+  before: ActorState,
+  base: ActorState,
+  macrostep: Macrostep,
+  event: EventData,
+  consumed: Consumed = {},
+): StepResult {
+  const collected = collectEffects(input, base, macrostep);
+  const ended = macrostep.snapshot.status !== "active";
+  // Checked here, where a bad value still has the event's name that brought it.
+  const text = plainJson(
+    {
+      state: {
+        snapshot: macrostep.snapshot,
+        invokes: ended ? {} : collected.invokes,
+        timers: ended ? {} : collected.timers,
+      },
+      effects: collected.effects,
+      tells: collected.tells,
+    },
+    `the state or an effect of actor "${input.actor}"`,
+  );
+  const { state, effects, tells } = JSON.parse(text) as Pick<
+    Applied,
+    "state" | "effects" | "tells"
+  >;
+  const { invokes, timers } = state;
+  const live = new Set(Object.values(invokes).map((invoke) => invoke.effect));
+  const applied: Applied = {
+    outcome: "applied",
+    state,
+    event,
+    edges: macrostep.transitions,
+    effects: ended ? effects.filter((effect) => effect.kind !== "invoke") : effects,
+    tells,
+    timersSet: Object.keys(timers).filter((id) => timers[id]?.revision === input.revision),
+    timersCleared: [...(consumed.cleared ?? []), ...Object.keys(before.timers)]
+      .filter((id) => timers[id] === undefined),
+    settled: consumed.settled ?? [],
+    cancelled: Object.values(before.invokes)
+      .map((invoke) => invoke.effect)
+      .filter((effect) => !live.has(effect)),
+  };
+  if (state.snapshot.status !== "error") return applied;
+  return { outcome: "failed", error: state.snapshot.error ?? null, applied };
+}
+
+function restart(
+  input: StepInput,
+  event: { readonly mode: "resume" | "initial"; readonly input: Json },
+  state: ActorState,
+): StepResult {
+  const shown = { type: "sidecanary.restart", mode: event.mode };
+  const resumable = input.status === "active" || input.status === "crashed";
+  if (event.mode === "initial") return start(input, state, shown, event.input);
+  if (!resumable) return refused(shown, "not-restartable");
+  const live = Object.entries(state.invokes);
+  const effects: Effect[] = live.map(([invoke, { src, input: portInput }]) => ({
+    kind: "invoke",
+    invoke,
+    src,
+    input: portInput,
+  }));
+  const invokes = Object.fromEntries(
+    live.map(([id, invoke], index) => [
+      id,
+      { ...invoke, effect: effectId(input.actor, input.revision, index) },
+    ]),
+  );
+  return {
+    outcome: "applied",
+    state: { ...state, invokes },
+    event: shown,
+    edges: [],
+    effects,
+    tells: [],
+    timersSet: Object.keys(state.timers),
+    timersCleared: [],
+    settled: [],
+    cancelled: live.map(([, invoke]) => invoke.effect),
+  };
+}
+
+function stop(state: ActorState): StepResult {
+  return {
+    outcome: "applied",
+    state: { snapshot: { ...state.snapshot, status: "stopped" }, invokes: {}, timers: {} },
+    event: { type: "sidecanary.stop" },
+    edges: [],
+    effects: [],
+    tells: [],
+    timersSet: [],
+    timersCleared: Object.keys(state.timers),
+    settled: [],
+    cancelled: Object.values(state.invokes).map((invoke) => invoke.effect),
+  };
+}
+
+const emptyState: ActorState = {
+  snapshot: { status: "active", value: {}, context: {}, historyValue: {} },
+  invokes: {},
+  timers: {},
+};
+
+function initEvent(input: Json): EventData {
+  return { type: "xstate.init", input };
+}
+
+function eventData(event: Exclude<StepEvent, { kind: "init" }>): EventData {
+  switch (event.kind) {
+    case "event":
+      return event.event;
+    case "timer":
+      return { type: "sidecanary.timer", id: event.id, revision: event.revision };
+    case "result":
+      return resultEvent(event);
+    case "restart":
+      return { type: "sidecanary.restart", mode: event.mode };
+    case "stop":
+      return { type: "sidecanary.stop" };
+  }
+}
+
+function resultEvent(event: Extract<StepEvent, { kind: "result" }>): EventData {
+  const { invoke: actorId, result } = event;
+  switch (result.kind) {
+    case "done":
+      return {
+        type: `xstate.done.actor.${actorId}`,
+        ...(result.output === undefined ? {} : { output: result.output }),
+        actorId,
+      };
+    case "error":
+      return { type: `xstate.error.actor.${actorId}`, error: result.error, actorId };
+    case "sent":
+      return result.event;
+  }
+}
+
+function refused(event: EventData, reason: DeadLetterReason): StepResult {
+  return { outcome: "dead-letter", event, reason, error: null };
+}
+
+function guarded(event: EventData, work: () => StepResult): StepResult {
+  try {
+    return work();
+  } catch (error) {
+    return { outcome: "dead-letter", event, reason: "threw", error: errorData(error) };
+  }
 }
