@@ -17,7 +17,7 @@ const COMMON = ["/", "/tmp", "/root", "/home", "/opt", "/srv", "/usr", "/var", "
 const BINARY = [".png", ".jpg", ".gif", ".ico", ".woff2", ".gz", ".tgz", ".zip"];
 
 const STEPS: Readonly<Record<string, Step>> = {
-  "deno fmt": () => command(process.execPath, ["fmt", "--check", "--quiet"]),
+  "deno fmt": () => command(process.execPath, ["fmt", "--check"]),
   "deno lint": () => command(process.execPath, ["lint", "--quiet"]),
   "oxlint, with types": () =>
     command(join(ROOT, "node_modules/.bin/oxlint"), ["--type-aware", "--quiet", "."]),

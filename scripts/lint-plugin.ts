@@ -107,7 +107,8 @@ const plugin: Deno.lint.Plugin = {
             context.report({ node, message: `Use #name in place of ${node.accessibility}` });
           },
           MethodDefinition(node) {
-            if (node.accessibility === undefined) return;
+            // A private constructor has no other spelling.
+            if (node.accessibility === undefined || node.kind === "constructor") return;
             context.report({ node, message: `Use #name in place of ${node.accessibility}` });
           },
         };

@@ -49,19 +49,29 @@ export function run(
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   };
+  // A group of its own does not hear of a Ctrl-C at the terminal.
+  const stop = (signal: NodeJS.Signals): void => {
+    killGroup();
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  const settle = (): void => {
+    clearTimeout(timer);
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  };
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
     timedOut = true;
     killGroup();
   }, options.timeoutMs);
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
-      clearTimeout(timer);
+      settle();
       reject(error);
     });
     // What a finished command left running would hold the pipes open.
     child.once("exit", killGroup);
     child.once("close", (code, signal) => {
-      clearTimeout(timer);
+      settle();
       resolve({ code, signal, timedOut, output, ms: performance.now() - start });
     });
   });
