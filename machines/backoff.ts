@@ -45,7 +45,7 @@ export function backoff(
     throw new RangeError(`Cannot compute a delay: random01 must be in [0, 1], it is ${random01}`);
   }
   const full = Math.min(policy.capMs, policy.baseMs * policy.factor ** (attempt - 1));
-  return Math.round(full * (1 - policy.jitter * random01));
+  return Math.max(0, Math.round(full * (1 - policy.jitter * random01)));
 }
 
 /**

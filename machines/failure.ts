@@ -38,6 +38,11 @@ export function toFailure(thrown: unknown): Failure {
     : { code, message, class: kind };
 }
 
+/** The reason that a failure becomes in a verdict or an output: one word for every lost sidecar. */
+export function reasonOf(failure: Failure): string {
+  return failure.class === "sidecar-lost" ? "sidecar-lost" : failure.code;
+}
+
 /** Whether `value` is a {@link Failure} and no `Error`. */
 export function isFailure(value: unknown): value is Failure {
   if (typeof value !== "object" || value === null || value instanceof Error) return false;

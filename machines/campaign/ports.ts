@@ -35,8 +35,8 @@ export interface PoolInput {
 
 /** What `close` is given. */
 export interface CloseInput extends CampaignWorkInput {
-  /** Controls are only of use for `complete`; otherwise `close` just cleans up. */
-  readonly end: Exclude<CampaignEnd, "void">;
+  /** What the campaign has come to so far, never `void`. Only `complete` has controls to run. */
+  readonly end: CampaignEnd;
 }
 
 /** What `close` resolves to: whether the closing controls say that the run measured nothing. */

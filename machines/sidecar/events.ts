@@ -79,8 +79,10 @@ export interface SidecarOutput {
   readonly sidecar: string;
   /** `false`: it may still exist. Report it by name. */
   readonly destroyed: boolean;
-  /** Why it was stopped: `drained`, or the code of the failure that it was given up for. */
+  /** `drained`, `sidecar-lost`, or the code of the failure that it was given up for. */
   readonly reason: string;
+  /** The failure that it was given up for; `null` where it was drained. */
+  readonly cause: Failure | null;
   /** What kept it from being destroyed, else `null`. */
   readonly failure: Failure | null;
 }

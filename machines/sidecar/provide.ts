@@ -1,0 +1,8 @@
+import { sidecarMachine } from "./machine.ts";
+import type { SidecarPorts } from "./ports.ts";
+
+/** The sidecar machine with a host's ports in place. A port that is forgotten does not compile. */
+export function provideSidecar(ports: SidecarPorts): typeof sidecarMachine {
+  const { boot, watch, destroy } = ports;
+  return sidecarMachine.provide({ actors: { boot, watch, destroy } });
+}
