@@ -63,7 +63,7 @@ export function collectEffects(
         break;
       }
       case "xstate.cancel":
-        timers.delete(action.params as string);
+        timers.delete((action.params as { readonly sendId: string }).sendId);
         break;
       case "xstate.emit":
         effects.push({ kind: "announce", event: (action.params as EmitParams).event });
