@@ -1,22 +1,15 @@
 import process from "node:process";
 import { join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
 import { parseArgs } from "node:util";
 import { bundleSpecs, SPEC_BUNDLE } from "./bundle-specs.ts";
 import { ROOT, specFiles } from "./files.ts";
 import { run } from "./run.ts";
+import { verdict } from "./verdict.ts";
 
 interface Runtime {
   readonly label: string;
   readonly command: string;
   readonly kind: "deno" | "node";
-}
-
-interface Verdict {
-  readonly passed: number;
-  readonly failed: number;
-  /** Why the file does not count as green. */
-  readonly fault?: string;
 }
 
 const USAGE = `Runs every spec file in a process of its own.
@@ -85,13 +78,13 @@ async function runAll(
   let passed = 0, failed = 0;
   const worker = async (): Promise<void> => {
     for (let spec = queue.shift(); spec !== undefined; spec = queue.shift()) {
-      const { verdict, output, ms } = await runFile(runtime, spec, timeoutMs);
-      passed += verdict.passed;
-      failed += verdict.failed;
-      const sign = verdict.fault === undefined ? "ok  " : "FAIL";
+      const { result, output, ms } = await runFile(runtime, spec, timeoutMs);
+      passed += result.passed;
+      failed += result.failed;
+      const sign = result.fault === undefined ? "ok  " : "FAIL";
       const time = `${(ms / 1000).toFixed(1)} s`;
-      console.log(`${sign} ${runtime.label.split(" (")[0]} ${spec} ${verdict.passed} (${time})`);
-      if (verdict.fault !== undefined) console.log(`${verdict.fault}\n${output}`);
+      console.log(`${sign} ${runtime.label.split(" (")[0]} ${spec} ${result.passed} (${time})`);
+      if (result.fault !== undefined) console.log(`${result.fault}\n${output}`);
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
@@ -109,25 +102,5 @@ async function runFile(runtime: Runtime, spec: string, timeoutMs: number) {
     timeoutMs,
   });
   const ended = timedOut ? `was killed after ${timeoutMs} ms` : `ended with ${signal ?? code}`;
-  return { verdict: judge(code === 0 ? undefined : ended, output), output, ms };
-}
-
-/** Green needs the exit code, the harness's closing line and uvu's own total to agree. */
-function judge(ended: string | undefined, output: string): Verdict {
-  const text = stripVTControlCharacters(output);
-  const closing = [...text.matchAll(/^.+: (\d+) passed, (\d+) failed$/gm)].at(-1);
-  const total = [...text.matchAll(/^ {2}Total: +(\d+)$/gm)].at(-1);
-  const passed = Number(closing?.[1] ?? 0);
-  const failed = Number(closing?.[2] ?? 0);
-  const fault = closing === undefined
-    ? `no closing line; the process ${ended ?? "ended with 0"}`
-    : failed > 0
-    ? `${failed} failed`
-    : ended !== undefined
-    ? `the process ${ended}`
-    : passed === 0 || passed !== Number(total?.[1])
-    ? `${passed} passed of ${total?.[1] ?? "no"} counted`
-    : undefined;
-  if (fault === undefined) return { passed, failed };
-  return { passed, failed: Math.max(failed, 1), fault };
+  return { result: verdict(code === 0 ? undefined : ended, output), output, ms };
 }

@@ -44,6 +44,9 @@ export interface RunResult {
  * runtime this process runs on: the source where this is the source, else its bundled counterpart.
  * All three standard streams are pipes. The child is the runtime itself, so that a signal reaches
  * it. Only `spec/kit/children/**` and `spec/fixtures/harness/**` are in the bundle.
+ *
+ * Send a signal by `process.kill(child.pid, signal)`: after `child.kill(signal)` Deno reports that
+ * signal as the end of a child, also when the child trapped it and exited with a code.
  */
 export function spawnScript(
   entry: string,
