@@ -1,7 +1,7 @@
 import { build } from "esbuild";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { specFiles, walk } from "./files.ts";
+import { walk } from "./files.ts";
 
 /** Where the bundled specs are, below the root. */
 export const SPEC_BUNDLE = "dist-spec";
@@ -13,9 +13,14 @@ export const SPEC_BUNDLE = "dist-spec";
  *
  * @param root the repository
  * @param specs paths of spec files below the root
+ * @param xstate the folder of another xstate, which is bundled in place of the installed one
  * @throws Error when a module does not build
  */
-export async function bundleSpecs(root: string, specs: readonly string[]): Promise<void> {
+export async function bundleSpecs(
+  root: string,
+  specs: readonly string[],
+  xstate?: string,
+): Promise<void> {
   const children = [
     ...await walk(root, "spec/kit/children"),
     ...await walk(root, "spec/fixtures/harness"),
@@ -32,6 +37,7 @@ export async function bundleSpecs(root: string, specs: readonly string[]): Promi
     platform: "node",
     target: "node20",
     packages: "external",
+    alias: xstate === undefined ? {} : { xstate },
     sourcemap: "linked",
     chunkNames: "chunks/[name]-[hash]",
     metafile: true,
@@ -49,9 +55,4 @@ async function sweep(root: string, kept: ReadonlySet<string>): Promise<void> {
     const old = found?.isFile() && Date.now() - found.mtimeMs > 600_000;
     if (old) await rm(join(root, path), { force: true });
   }
-}
-
-/** All spec files of the repository; what `npm run build -- --specs` builds. */
-export async function bundleAllSpecs(root: string): Promise<void> {
-  await bundleSpecs(root, await specFiles(root));
 }

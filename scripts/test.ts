@@ -1,5 +1,5 @@
 import process from "node:process";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleSpecs, SPEC_BUNDLE } from "./bundle-specs.ts";
 import { ROOT, specFiles } from "./files.ts";
@@ -9,14 +9,18 @@ import { verdict } from "./verdict.ts";
 interface Runtime {
   readonly label: string;
   readonly command: string;
-  readonly kind: "deno" | "node";
+  /** Deno and `source` run the TypeScript as it is, `node` runs the bundle. */
+  readonly kind: "deno" | "source" | "node";
 }
 
 const USAGE = `Runs every spec file in a process of its own.
 
-  deno run -A scripts/test.ts [--runtime deno|node|node:PATH]… [--jobs N] [--deadline S] [FILTER…]
+  deno run -A scripts/test.ts [--runtime RUNTIME]… [--jobs N] [--deadline S] [--xstate DIR]
+    [FILTER…]
 
---runtime   may be given several times; the default is deno and node
+--runtime   deno; node or node:PATH, which runs the bundle; source or source:PATH, a Node that runs
+            TypeScript; may be given several times; the default is deno and node
+--xstate    the folder of another xstate, bundled in place of the installed one; needs node
 --jobs      files at a time; the default is 2
 --deadline  seconds a file may take; the default is 120
 FILTER      runs only the spec files whose path contains one of these`;
@@ -30,6 +34,7 @@ async function main(): Promise<void> {
       runtime: { type: "string", multiple: true, default: ["deno", "node"] },
       jobs: { type: "string", default: "2" },
       deadline: { type: "string", default: "120" },
+      xstate: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -39,7 +44,12 @@ async function main(): Promise<void> {
   );
   if (specs.length === 0) throw new Error(`no spec file matches ${positionals.join(" ")}`);
   const runtimes = await Promise.all(values.runtime.map(findRuntime));
-  if (runtimes.some((runtime) => runtime.kind === "node")) await bundleSpecs(ROOT, specs);
+  if (values.xstate !== undefined && runtimes.some((runtime) => runtime.kind !== "node")) {
+    throw new Error("--xstate is built into the bundle, which only --runtime node runs");
+  }
+  if (runtimes.some((runtime) => runtime.kind === "node")) {
+    await bundleSpecs(ROOT, specs, values.xstate && resolve(values.xstate));
+  }
   let passed = 0, failed = 0;
   const lines: string[] = [];
   for (const runtime of runtimes) {
@@ -54,18 +64,18 @@ async function main(): Promise<void> {
 }
 
 async function findRuntime(name: string): Promise<Runtime> {
-  const kind = name === "deno" ? "deno" : "node";
-  if (kind === "node" && !/^node(:.+)?$/.test(name)) {
-    throw new Error(`--runtime is deno, node or node:PATH, not ${name}`);
+  const [, kind, path] = /^(deno|node|source)(?::(.+))?$/.exec(name) ?? [];
+  if (kind !== "deno" && kind !== "node" && kind !== "source") {
+    throw new Error(`--runtime is deno, node, node:PATH, source or source:PATH, not ${name}`);
   }
   // This script runs on Deno, so that is the native binary and not the wrapper of the package.
-  const command = kind === "deno"
-    ? process.execPath
-    : name.slice("node:".length) || process.env["npm_node_execpath"] || "node";
+  const own = kind === "deno" ? process.execPath : process.env["npm_node_execpath"] ?? "node";
+  const command = path ?? own;
   const { code, output } = await run(command, ["--version"], { cwd: ROOT });
   if (code !== 0) throw new Error(`${command} --version ended with ${code}:\n${output}`);
   const version = output.split("\n")[0] ?? "";
-  return { label: kind === "deno" ? version : `node ${version}`, command, kind };
+  const label = { deno: version, node: `node ${version}`, source: `node ${version}, source` };
+  return { label: label[kind], command, kind };
 }
 
 async function runAll(
@@ -92,10 +102,12 @@ async function runAll(
 }
 
 async function runFile(runtime: Runtime, spec: string, timeoutMs: number) {
-  const args = runtime.kind === "deno" ? ["run", "-A", "--no-prompt", spec] : [
-    "--enable-source-maps",
-    join(SPEC_BUNDLE, spec.slice("spec/".length).replace(/\.ts$/, ".js")),
-  ];
+  const bundled = join(SPEC_BUNDLE, spec.slice("spec/".length).replace(/\.ts$/, ".js"));
+  const args = {
+    deno: ["run", "-A", "--no-prompt", spec],
+    source: [spec],
+    node: ["--enable-source-maps", bundled],
+  }[runtime.kind];
   const { code, signal, timedOut, output, ms } = await run(runtime.command, args, {
     cwd: ROOT,
     env: { NO_COLOR: "1" },
