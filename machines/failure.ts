@@ -56,8 +56,10 @@ function isDelay(value: unknown): value is number {
 }
 
 function messageOf(thrown: unknown): string {
-  if (typeof thrown === "object" && thrown !== null && "message" in thrown) {
-    return String(thrown.message);
-  }
-  return `A port failed with ${JSON.stringify(thrown) ?? String(thrown)}`;
+  const { message } = (thrown ?? {}) as { readonly message?: unknown };
+  return typeof message === "string" ? message : `A port threw a value of type ${typeOf(thrown)}`;
+}
+
+function typeOf(thrown: unknown): string {
+  return thrown === null ? "null" : typeof thrown;
 }
