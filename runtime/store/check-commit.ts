@@ -40,6 +40,10 @@ function checkTransition({ actor, expected, journal, outbox, timersSet }: Transi
 }
 
 function addOnce(seen: Set<string>, first: string, second: string, what: string): void {
+  // SQLite hands a text out only up to it, PostgreSQL takes none.
+  if (first.includes("\0") || second.includes("\0")) {
+    throw new TypeError(`Cannot store the id ${JSON.stringify([first, second])}: it has a U+0000`);
+  }
   const key = JSON.stringify([first, second]);
   if (seen.has(key)) throw new TypeError(`Cannot commit the same ${what} twice: current is ${key}`);
   seen.add(key);
