@@ -55,8 +55,9 @@ async function main(): Promise<void> {
       external: NATIVE,
       chunkNames: "cli/[name]-[hash]",
       banner: { js: COMMONJS },
-      minify: true,
-      keepNames: true,
+      // Names stay as they are, for whoever reads a stack.
+      minifyWhitespace: true,
+      minifySyntax: true,
     });
     for (const input of Object.keys(cli.metafile?.inputs ?? {})) inputs.add(input);
     await makeExecutable(join(ROOT, "dist/cli.js"));

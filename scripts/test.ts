@@ -52,11 +52,21 @@ async function main(): Promise<void> {
   }
   let passed = 0, failed = 0;
   const lines: string[] = [];
+  const counts = new Map<string, string[]>();
   for (const runtime of runtimes) {
     const sum = await runAll(runtime, specs, Number(values.jobs), Number(values.deadline) * 1000);
+    for (const [spec, count] of sum.counts) {
+      counts.set(spec, [...counts.get(spec) ?? [], `${count} on ${runtime.label.split(" (")[0]}`]);
+    }
     lines.push(`${runtime.label}: ${sum.passed} passed, ${sum.failed} failed`);
     passed += sum.passed;
     failed += sum.failed;
+  }
+  for (const [spec, each] of counts) {
+    const same = new Set(each.map((text) => text.split(" ")[0])).size === 1;
+    if (!same) {
+      console.log(`note ${spec} does not run the same tests everywhere: ${each.join(", ")}`);
+    }
   }
   console.log(`\n${lines.join("\n")}`);
   console.log(`${passed} passed, ${failed} failed`);
@@ -83,14 +93,16 @@ async function runAll(
   specs: readonly string[],
   jobs: number,
   timeoutMs: number,
-): Promise<{ passed: number; failed: number }> {
+): Promise<{ passed: number; failed: number; counts: ReadonlyMap<string, number> }> {
   const queue = [...specs];
+  const counts = new Map<string, number>();
   let passed = 0, failed = 0;
   const worker = async (): Promise<void> => {
     for (let spec = queue.shift(); spec !== undefined; spec = queue.shift()) {
       const { result, output, ms } = await runFile(runtime, spec, timeoutMs);
       passed += result.passed;
       failed += result.failed;
+      counts.set(spec, result.passed + result.failed);
       const sign = result.fault === undefined ? "ok  " : "FAIL";
       const time = `${(ms / 1000).toFixed(1)} s`;
       console.log(`${sign} ${runtime.label.split(" (")[0]} ${spec} ${result.passed} (${time})`);
@@ -98,7 +110,7 @@ async function runAll(
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
-  return { passed, failed };
+  return { passed, failed, counts };
 }
 
 async function runFile(runtime: Runtime, spec: string, timeoutMs: number) {
