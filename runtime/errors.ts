@@ -29,6 +29,10 @@ export interface ErrorDetails {
   readonly "actor-unknown": { readonly actor: string };
   /** An event, an id or an input is not what the engine takes. */
   readonly "event-refused": { readonly actor: string; readonly event: string };
+  /** The engine was closed or killed. */
+  readonly "engine-closed": { readonly owner: string };
+  /** The actor did not come to the awaited state in time. */
+  readonly "wait-timeout": { readonly actor: string; readonly timeoutMs: number };
   /** A value that must be plain JSON data holds something else at `path`. */
   readonly "not-json": { readonly path: string };
   /** The store was closed. */

@@ -55,6 +55,11 @@ export interface StartDelivery {
    */
   readonly input?: Json;
   /**
+   * The input of a later restart from the beginning.
+   * @default `input`
+   */
+  readonly restartInput?: Json;
+  /**
    * The actor that is told of a crash (`CHILD_CRASHED`) and of a good end (`CHILD_DONE`).
    * @default null
    */

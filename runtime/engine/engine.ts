@@ -4,6 +4,7 @@ import type { ActorRow, JournalRow, PruneResult, RecordWrite, Store } from "../s
 import type { ActorState, EventData } from "./actor-state.ts";
 import type { ActorView } from "./actor-view.ts";
 import type { Answer, Delivery, TransactAnswer } from "./answer.ts";
+import { DurableEngine } from "./durable-engine.ts";
 import type { Logic, LogicOptions } from "./logic.ts";
 import type { EngineOptions, Problem } from "./options.ts";
 
@@ -167,7 +168,11 @@ export interface Engine {
   kill(): void;
 }
 
-/** Opens an engine over a store and starts looking for work. */
-export function openEngine(_options: EngineOptions): Promise<Engine> {
-  return Promise.reject(new Error("not written yet"));
+/**
+ * Opens an engine over a store and starts looking for work. Register handlers with
+ * {@link Engine.on} before the machines whose announcements they want: an announcement that nobody
+ * in this process wants counts as made.
+ */
+export function openEngine(options: EngineOptions): Promise<Engine> {
+  return Promise.resolve(new DurableEngine(options).open());
 }

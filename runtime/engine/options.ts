@@ -1,5 +1,4 @@
 import type { Clock } from "../clock.ts";
-import type { AnySidecanaryError } from "../errors.ts";
 import type { Random } from "../random.ts";
 import type { Store } from "../store/store.ts";
 
@@ -98,5 +97,5 @@ export interface Problem {
   readonly message: string;
   /** The actor concerned, where it is one. */
   readonly actor?: string;
-  readonly error: AnySidecanaryError | Error;
+  readonly error: Error;
 }

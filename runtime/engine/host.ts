@@ -1,0 +1,120 @@
+import process from "node:process";
+import { type Clock, systemClock } from "../clock.ts";
+import { SidecanaryError } from "../errors.ts";
+import { type Random, systemRandom } from "../random.ts";
+import type { Store } from "../store/store.ts";
+import type { EngineOptions, FaultPoint, Problem } from "./options.ts";
+
+type Settings = Required<Omit<EngineOptions, "faults" | "onProblem" | "store">>;
+
+/** What all parts of one engine share: its store, time, randomness, settings, and whether it lives. */
+export class Host {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly owner: string;
+  readonly settings: Settings;
+  readonly problemListeners: Set<(problem: Problem) => void> = new Set();
+  /** `closing` refuses new work and finishes what was begun; `closed` does nothing any more. */
+  #phase: "open" | "closing" | "closed" = "open";
+  readonly #faults: ((point: FaultPoint) => void | Promise<void>) | undefined;
+
+  constructor(options: EngineOptions) {
+    const random = options.random ?? systemRandom;
+    this.store = options.store;
+    this.clock = options.clock ?? systemClock;
+    this.random = random;
+    this.owner = options.owner ?? drawOwner(random);
+    this.settings = {
+      clock: this.clock,
+      random,
+      owner: this.owner,
+      leaseMs: options.leaseMs ?? 10_000,
+      pollMs: options.pollMs ?? 500,
+      cacheSize: options.cacheSize ?? 1_000,
+      retentionMs: options.retentionMs ?? 7 * 24 * 3_600_000,
+      maxEffectAttempts: options.maxEffectAttempts ?? 10,
+      effectBackoff: options.effectBackoff ?? defaultBackoff,
+      maxInvokes: options.maxInvokes ?? 4_096,
+    };
+    this.#faults = options.faults;
+    if (options.onProblem !== undefined) this.problemListeners.add(options.onProblem);
+  }
+
+  /** Whether new work is taken. */
+  isOpen(): boolean {
+    return this.#phase === "open";
+  }
+
+  /** Whether nothing may be written any more. */
+  isOver(): boolean {
+    return this.#phase === "closed";
+  }
+
+  enter(phase: "closing" | "closed"): void {
+    this.#phase = phase;
+  }
+
+  /** @throws SidecanaryError `engine-closed` unless the engine takes new work */
+  assertOpen(): void {
+    if (!this.isOpen()) throw this.closedError();
+  }
+
+  /** @throws SidecanaryError `engine-closed` where nothing may be written any more */
+  assertAlive(): void {
+    if (this.isOver()) throw this.closedError();
+  }
+
+  closedError(): SidecanaryError<"engine-closed"> {
+    return new SidecanaryError(
+      "engine-closed",
+      `Cannot use the engine "${this.owner}": it was closed; open another one`,
+      { owner: this.owner },
+    );
+  }
+
+  /** A named point that tests and simulations may fail, delay or crash at. */
+  fault(point: FaultPoint): Promise<void> | undefined {
+    if (this.#faults === undefined) return undefined;
+    return this.#hitFault(point);
+  }
+
+  async #hitFault(point: FaultPoint): Promise<void> {
+    await this.#faults?.(point);
+    this.assertAlive();
+  }
+
+  /** Tells the listeners; without any, the process is warned. */
+  problem(problem: Problem): void {
+    if (this.problemListeners.size === 0) {
+      process.emitWarning(problem.message, { type: "SidecanaryWarning", code: problem.kind });
+    }
+    for (const listener of this.problemListeners) {
+      try {
+        listener(problem);
+      } catch (error) {
+        process.emitWarning(asError(error));
+      }
+    }
+  }
+
+  /** Waits `delayMs` on the engine's clock. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimeout(resolve, delayMs));
+  }
+}
+
+/** What was thrown, as an `Error`. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}
+
+function drawOwner(random: Random): string {
+  const part = () => Math.floor(random() * 2 ** 32).toString(36).padStart(7, "0");
+  return `engine-${part()}${part()}`;
+}
+
+function defaultBackoff(attempt: number, random: Random): number {
+  const full = Math.min(60_000, 100 * 2 ** (attempt - 1));
+  return Math.round(full / 2 + random() * full / 2);
+}
