@@ -22,7 +22,6 @@ const CONFIG = `[core]
 	compression = 0
 	bigFileThreshold = 1
 	fsync = none
-	fsyncObjectFiles = false
 	hooksPath = /dev/null
 	attributesFile = /dev/null
 	quotePath = false

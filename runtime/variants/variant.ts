@@ -1,64 +1,72 @@
 import * as v from "valibot";
 
+/** One change to try. */
+export interface Variant {
+  /** Names the variant in the report; unique in its file. */
+  readonly id: string;
+  /** Says what the change is, for people; may be empty. */
+  readonly description: string;
+  /** The change, as `git diff` writes it and `git apply` reads it. */
+  readonly patch: string;
+  /**
+   * How the characters of `patch` stand for its bytes. The reader sets `latin1` for patch files that
+   * are not UTF-8.
+   * @default "utf8"
+   */
+  readonly patchEncoding?: "utf8" | "latin1";
+  /** A group to score by. */
+  readonly category?: string;
+  /** The budget of each command, in seconds. */
+  readonly timeout?: number;
+  /** Free labels, echoed in the report. */
+  readonly tags?: readonly string[];
+}
+
 /** How long an id may be, in UTF-16 code units. */
 const LONGEST_ID = 256;
 
-const id = v.pipe(
-  v.string("must be a string"),
-  v.regex(/\S/, "must not be empty"),
-  v.maxLength(LONGEST_ID, `must not be longer than ${LONGEST_ID} characters`),
-  // deno-lint-ignore no-control-regex
-  v.regex(/^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]*$/u, "must not hold control characters"),
-);
+const text = v.string("must be a string");
 
-/** What one entry of a variants file holds. Fields that are not named here are ignored. */
+/** One entry of a variants file. Fields that are not named here are ignored, as chunk does. */
 export const variantSchema = v.object({
-  /** Names the variant in the report; unique in its file. */
-  id: v.pipe(id, v.description("Names the variant in the report; unique in its file")),
-  /** Says what the change is, for people. Empty where the file has none. */
-  description: v.pipe(
-    v.optional(v.nullable(v.string("must be a string")), ""),
-    v.transform((text) => text ?? ""),
-    v.description("Says what the change is"),
+  id: v.pipe(
+    text,
+    v.minLength(1, "must not be empty"),
+    v.check((id) => id.trim() !== "", "must not be empty"),
+    v.maxLength(LONGEST_ID, `must not be longer than ${LONGEST_ID} characters`),
+    v.regex(
+      // deno-lint-ignore no-control-regex
+      /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/,
+      "must not hold control characters",
+    ),
+    v.check((id) => !/\p{Surrogate}/u.test(id), "must not hold half a surrogate pair"),
+    v.description("Names the variant in the report; unique in its file"),
   ),
-  /** The change, as `git diff` and `git apply` write and read it. */
+  description: v.pipe(v.optional(text, ""), v.description("Says what the change is, for people")),
   patch: v.pipe(
-    v.string("must be a string: the text of a diff"),
+    v.string("must be a string, the text of a diff"),
     v.description("The change, a diff as git writes it"),
   ),
-  /**
-   * How the characters of `patch` stand for its bytes. Set by the reader for patch files that are
-   * not UTF-8.
-   */
-  patchEncoding: v.optional(
-    v.pipe(
-      v.picklist(["utf8", "latin1"], 'must be "utf8" or "latin1"'),
-      v.description("How the characters of the patch stand for its bytes; utf8 where not given"),
-    ),
-  ),
-  /** A group to score by. */
-  category: v.optional(
-    v.pipe(v.string("must be a string"), v.description("A group to score by")),
-  ),
-  /** The budget of each command, in seconds. */
-  timeout: v.optional(
-    v.pipe(
-      v.number("must be a number of seconds"),
-      v.gtValue(0, "must be more than 0 seconds"),
-      v.finite("must be a finite number of seconds"),
-      v.description("The budget of each command, in seconds"),
-    ),
-  ),
-  /** Free labels, echoed in the report. */
-  tags: v.optional(
-    v.pipe(
-      v.array(v.string("must be a string"), "must be an array of strings"),
-      v.description("Free labels, echoed in the report"),
-    ),
-  ),
+  patchEncoding: v.exactOptional(v.pipe(
+    v.picklist(["utf8", "latin1"], 'must be "utf8" or "latin1"'),
+    v.description("How the characters of the patch stand for its bytes; utf8 where not given"),
+  )),
+  category: v.exactOptional(v.pipe(text, v.description("A group to score by"))),
+  timeout: v.exactOptional(v.pipe(
+    v.number("must be a number of seconds"),
+    v.gtValue(0, "must be more than 0 seconds"),
+    v.maxValue(86_400, "must not be more than a day, 86400 seconds"),
+    v.description("The budget of each command, in seconds"),
+  )),
+  tags: v.exactOptional(v.pipe(
+    v.array(text, "must be an array of strings"),
+    v.description("Free labels, echoed in the report"),
+  )),
 });
 
-/** One change to try. */
-export interface Variant extends Readonly<v.InferOutput<typeof variantSchema>> {
-  readonly tags?: string[];
-}
+/** A variants file as a whole: chunk's array. */
+export const variantsSchema = v.pipe(
+  v.array(variantSchema),
+  v.title("Variants"),
+  v.description("The changes that sidecanary tries, one after the other"),
+);

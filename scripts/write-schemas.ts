@@ -1,0 +1,17 @@
+import { writeFile } from "node:fs/promises";
+import { toJsonSchema } from "@valibot/to-json-schema";
+import { variantsSchema } from "../runtime/variants/variant.ts";
+
+/** The published JSON schemas: file name below `schemas/` and content. */
+export function schemas(): Record<string, string> {
+  // What a reader may write, so of the input: a default is not required.
+  const variants = toJsonSchema(variantsSchema, { typeMode: "input", ignoreActions: ["check"] });
+  return { "variants.schema.json": `${JSON.stringify(variants, null, 2)}\n` };
+}
+
+/** Writes `schemas/`. */
+export async function writeSchemas(): Promise<void> {
+  for (const [name, content] of Object.entries(schemas())) {
+    await writeFile(new URL(`../schemas/${name}`, import.meta.url), content);
+  }
+}
