@@ -12,7 +12,6 @@ const IMPURE_MEMBERS: Readonly<Record<string, readonly string[]>> = {
 const IMPURE_NAMES = [
   "setTimeout",
   "setInterval",
-  "setImmediate",
   "randomUUID",
   "randomBytes",
   "randomInt",
