@@ -66,8 +66,9 @@ export interface VariantRunPorts {
   /** Runs the commands in order until one decides. */
   readonly test: PromiseActorLogic<TestOutcome, TestInput>;
   /**
-   * Gives a lease back, once for each lease; idempotent, since the engine runs it at least once.
-   * It must neither block nor throw.
+   * Gives a lease back, once for each lease; the run does not wait for it. Idempotent, since the
+   * engine runs it at least once and again after a rejection. A bare actor neither awaits nor
+   * repeats it: there it must not throw, which would end the actor.
    */
-  readonly release: (params: ReleaseParams) => void;
+  readonly release: (params: ReleaseParams) => void | Promise<void>;
 }

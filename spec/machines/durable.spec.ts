@@ -1,0 +1,161 @@
+import * as assert from "uvu/assert";
+import {
+  type AnyStateMachine,
+  createActor,
+  type EventObject,
+  fromCallback,
+  fromPromise,
+  toPromise,
+} from "xstate";
+import {
+  type Baseline,
+  type Booted,
+  type BootInput,
+  type CampaignWorkInput,
+  type Closed,
+  type CloseInput,
+  type DestroyInput,
+  type Lease,
+  type LeaseInput,
+  type Patched,
+  type PoolInput,
+  type Preflight,
+  provideCampaign,
+  provideSidecar,
+  provideVariantRun,
+  type ReleaseParams,
+  type SidecarWorkInput,
+  type TestInput,
+  type TestOutcome,
+  type WatchInput,
+} from "../../machines/mod.ts";
+import { openEngine, VirtualClock } from "../../runtime/engine/mod.ts";
+import type { Json } from "../../runtime/json.ts";
+import { openMemoryStore } from "../../runtime/store/memory/memory-store.ts";
+import { suite } from "../harness.ts";
+import { ManualClock } from "../kit/manual-clock.ts";
+import { failure, outcome, steady } from "./variant-run/play.ts";
+
+const test = suite("machines/durable");
+
+/** What a machine comes to under the engine, and how much time went by. */
+async function runDurably(machine: AnyStateMachine, input: Json): Promise<[Json, number]> {
+  const clock = new VirtualClock();
+  const engine = await openEngine({ store: openMemoryStore(), clock });
+  try {
+    const { name } = engine.register(machine);
+    await engine.start("a", name, { input });
+    const ended = engine.waitFor("a", ({ status }) => status !== "active");
+    const until = ended.then(() => true);
+    while (!await Promise.race([until, engine.idle().then(() => false)])) await clock.runNext();
+    await engine.idle();
+    return [(await ended).output, clock.now()];
+  } finally {
+    await engine.close();
+  }
+}
+
+/** What the same machine comes to under a bare `createActor`. */
+async function runBare(machine: AnyStateMachine, input: Json): Promise<[Json, number]> {
+  const clock = new ManualClock();
+  const actor = createActor(machine, { input, clock });
+  actor.subscribe((snapshot) => {
+    if (snapshot.hasTag("transient")) queueMicrotask(() => clock.next());
+  });
+  actor.start();
+  return [await toPromise(actor) as Json, clock.now()];
+}
+
+/** A run whose first sync fails in passing, whose second loses the sidecar, and that times out. */
+function troubledRun(released: ReleaseParams[]) {
+  return provideVariantRun({
+    lease: fromPromise<Lease, LeaseInput>(({ input }) =>
+      Promise.resolve({ sidecar: `s${input.attempt}` })
+    ),
+    sync: fromPromise<void, SidecarWorkInput>(({ input }) => {
+      if (input.attempt === 2) return Promise.reject(failure("transient"));
+      if (input.attempt === 3) return Promise.reject(failure("sidecar-lost"));
+      return Promise.resolve();
+    }),
+    patch: fromPromise<Patched, SidecarWorkInput>(() => Promise.resolve({ tree: "t1" })),
+    test: fromPromise<TestOutcome, TestInput>(({ input }) =>
+      Promise.resolve(outcome(input.alone ? "killed" : "timeout"))
+    ),
+    release: (params) => void released.push(params),
+  });
+}
+
+test("a variant run comes to the same verdict in the engine and as a bare actor", async () => {
+  const input = { campaign: "c1", variant: "v1", retry: { ...steady } };
+  const released = { durable: [] as ReleaseParams[], bare: [] as ReleaseParams[] };
+  const durable = await runDurably(troubledRun(released.durable), input);
+  const bare = await runBare(troubledRun(released.bare), input);
+  assert.equal(durable, bare);
+  assert.equal(durable[0], {
+    status: "killed",
+    reason: null,
+    command: "npm test",
+    exitCode: 1,
+    durationMs: 12,
+    sidecar: "s8",
+    attempts: 2,
+    losses: 1,
+  });
+  assert.equal(released.durable, released.bare);
+  assert.equal(released.durable.map(({ attempt }) => attempt), [1, 4, 8]);
+});
+
+test("a run with an Error from a port is scored alike in the engine and as a bare actor", async () => {
+  const machine = troubledRun([]).provide({
+    actors: {
+      patch: fromPromise<Patched, SidecarWorkInput>(() => Promise.reject(new TypeError("boom"))),
+    },
+  });
+  const input = { campaign: "c1", variant: "v1", retry: { ...steady } };
+  const durable = await runDurably(machine, input);
+  assert.equal(durable, await runBare(machine, input));
+  assert.is((durable[0] as { reason?: Json }).reason, "unexpected");
+});
+
+test("a sidecar that is lost too often ends alike in the engine and as a bare actor", async () => {
+  const machine = provideSidecar({
+    boot: fromPromise<Booted, BootInput>(({ input }) =>
+      Promise.resolve({ endpoint: input.attempt })
+    ),
+    watch: fromCallback<EventObject, WatchInput>(({ sendBack }) => {
+      queueMicrotask(() => sendBack({ type: "LOST", failure: failure("sidecar-lost") }));
+    }),
+    destroy: fromPromise<void, DestroyInput>(() => Promise.resolve()),
+  });
+  const input = { sidecar: "sc-1", spec: null, retry: { ...steady }, maxRestarts: 2 };
+  const durable = await runDurably(machine, input);
+  assert.equal(durable, await runBare(machine, input));
+  assert.equal((durable[0] as { reason?: Json }).reason, "sidecar-lost");
+  assert.is(durable[1], 100 + 200);
+});
+
+test("a campaign counts alike in the engine and as a bare actor", async () => {
+  const rejected = { killed: 0, survived: 0, timeout: 0, error: 1, skipped: 0 };
+  const machine = provideCampaign({
+    preflight: fromPromise<Preflight, CampaignWorkInput>(() =>
+      Promise.resolve({ planned: 1, rejected })
+    ),
+    baseline: fromPromise<Baseline, CampaignWorkInput>(({ input }) => {
+      if (input.attempt === 2) return Promise.reject(failure("transient"));
+      return Promise.resolve({ timeoutMs: { "npm test": 4_000 }, durationMs: 900 });
+    }),
+    pool: fromCallback<EventObject, PoolInput>(({ sendBack }) => {
+      queueMicrotask(() => sendBack({ type: "VERDICT", variant: "v1", status: "killed" }));
+      queueMicrotask(() => sendBack({ type: "POOL_DONE" }));
+    }),
+    close: fromPromise<Closed, CloseInput>(() => Promise.resolve({ void: false, reason: null })),
+  });
+  const input = { campaign: "c1", retry: { ...steady } };
+  const durable = await runDurably(machine, input);
+  assert.equal(durable, await runBare(machine, input));
+  assert.equal(durable[0], {
+    end: "complete",
+    counts: { planned: 1, ...rejected, killed: 1, revoked: 0 },
+    reason: null,
+  });
+});
