@@ -57,3 +57,13 @@ export type {
   PoolInput,
   Preflight,
 } from "./campaign/ports.ts";
+
+export { supervisorMachine } from "./supervisor/machine.ts";
+export type { SupervisorContext } from "./supervisor/decide.ts";
+export type {
+  SupervisedChild,
+  SupervisorEvent,
+  SupervisorInput,
+  SupervisorOutput,
+  SupervisorStrategy,
+} from "./supervisor/events.ts";

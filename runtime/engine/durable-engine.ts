@@ -83,6 +83,8 @@ export class DurableEngine implements Engine {
 
   register(machine: AnyStateMachine, options: RegisterOptions = {}): Logic {
     this.#host.assertOpen();
+    const known = this.#registry.known(machine, options);
+    if (known !== undefined) return known;
     const logic = this.#registry.register(machine, options);
     this.#survey = this.#survey.then(() => this.#look(logic.name));
     this.#loop.kick();
@@ -326,7 +328,8 @@ export class DurableEngine implements Engine {
   async #look(machine: string): Promise<void> {
     try {
       for (const status of ["active", "crashed"] as const) {
-        for (let after: string | undefined; this.#host.isOpen();) {
+        let after: string | undefined;
+        while (this.#host.isOpen()) {
           const query = { machine, status, limit: 200, ...(after === undefined ? {} : { after }) };
           const rows = await this.store.actors(query);
           for (const row of rows) this.#classify(row);

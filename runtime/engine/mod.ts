@@ -37,4 +37,6 @@ export type { EffectInfo } from "./run-port.ts";
 export { applyChanges, changesBetween } from "./state-change.ts";
 export type { Change } from "./state-change.ts";
 export type { DeadLetterReason } from "./step.ts";
+export { supervise } from "./supervise.ts";
+export type { ChildSpec, SuperviseSpec } from "./supervise.ts";
 export { VirtualClock } from "./virtual-clock.ts";

@@ -19,7 +19,15 @@ export class Registry {
   readonly #kept = new Map<string, Promise<void>>();
   #hashes: readonly string[] | undefined;
 
-  register(machine: AnyStateMachine, options: RegisterOptions = {}): Logic {
+  /** The definition of this very machine, where it was registered without options. */
+  known(machine: AnyStateMachine, options: RegisterOptions): Logic | undefined {
+    const newest = this.#newest.get(machine.id);
+    return newest?.logic.machine === machine && Object.keys(options).length === 0
+      ? newest.logic
+      : undefined;
+  }
+
+  register(machine: AnyStateMachine, options: RegisterOptions): Logic {
     const logic = defineLogic(machine, options);
     const registered = { logic, migrate: options.migrate };
     this.#exact.set(key(logic.name, logic.hash), registered);

@@ -1,5 +1,5 @@
-import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
+import { nextTurn } from "../next-turn.ts";
 
 interface Waiting {
   readonly id: number;
@@ -48,20 +48,20 @@ export class VirtualClock implements Clock {
 
   /** Moves to the next timer and fires it. Answers whether there was one. */
   async runNext(): Promise<boolean> {
-    await drain();
+    await nextTurn();
     const timer = this.#earliest();
     if (timer === undefined) return false;
     this.#timers.delete(timer.id);
     this.#now = Math.max(this.#now, timer.at);
     timer.callback();
-    await drain();
+    await nextTurn();
     return true;
   }
 
   /** Moves `ms` on, firing on the way what is due. */
   async advance(ms: number): Promise<void> {
     const target = this.#now + ms;
-    await drain();
+    await nextTurn();
     for (;;) {
       const next = this.next();
       if (next === undefined || next > target) break;
@@ -77,9 +77,4 @@ export class VirtualClock implements Clock {
     }
     return earliest;
   }
-}
-
-/** Lets everything that waits on promises go on until nothing does. */
-async function drain(): Promise<void> {
-  await setImmediate();
 }
