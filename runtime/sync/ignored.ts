@@ -26,7 +26,7 @@ export async function listIgnored(
   const nested = new Set(parts.map((part) => part.prefix));
   const ignored: IgnoredPath[] = [];
   for (const part of parts) {
-    const asked = partGit(listOptions, part);
+    const asked = await partGit(listOptions, part);
     const args = [...asked.args, "-o", "-i", "--directory", ...asked.excludes];
     for (const name of splitNul(await git(args, asked.options))) {
       const path = part.prefix + name;

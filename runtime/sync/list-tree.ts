@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import type { Stats } from "node:fs";
@@ -46,7 +47,7 @@ export async function listTree(options: ListOptions): Promise<TreeListing> {
 
   const visit = async (part: TreePart): Promise<void> => {
     parts.push(part);
-    const asked = partGit(options, part);
+    const asked = await partGit(options, part);
     const [others, cached] = await Promise.all([
       runGit([...asked.args, "-o", ...asked.excludes], asked.options),
       part.repository ? git([...asked.args, "-s", "-t"], asked.options) : undefined,
@@ -90,30 +91,43 @@ export async function listTree(options: ListOptions): Promise<TreeListing> {
 }
 
 /** How `git ls-files` is to be asked about one part of the tree. */
-export function partGit(
+export async function partGit(
   options: ListOptions,
   part: TreePart,
-): { readonly args: string[]; readonly excludes: string[]; readonly options: GitOptions } {
+): Promise<{ readonly args: string[]; readonly excludes: string[]; readonly options: GitOptions }> {
   const { root, scratchGitDir, signal } = options;
   const dir = posix.join(root, toText(part.prefix));
   // A monitor or a cache may answer for files that it has not looked at.
   const args = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false", "ls-files", "-z"];
+  const users = { cwd: dir, config: "user", signal } as const;
   if (part.repository) {
-    const asked = { cwd: dir, config: "user", signal } as const;
-    return { args, excludes: ["--exclude-standard"], options: asked };
+    const objects = await git(["rev-parse", "--git-path", "objects"], users);
+    // Expanding a sparse index writes trees: not into the user's objects.
+    const env = {
+      GIT_OBJECT_DIRECTORY: posix.join(scratchGitDir, "objects"),
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: alternate(posix.resolve(dir, firstLine(objects))),
+    };
+    return { args, excludes: ["--exclude-standard"], options: { ...users, env } };
   }
   return {
     args,
     excludes: ["--exclude-standard", "--exclude=node_modules/"],
     options: {
-      cwd: dir,
-      config: "user",
+      ...users,
       gitDir: scratchGitDir,
       workTree: dir,
       indexFile: posix.join(scratchGitDir, "no-index"),
-      signal,
     },
   };
+}
+
+/** A path in a list that `:` separates, quoted as git reads it. */
+function alternate(path: string): string {
+  return `"${path.replace(/["\\]/g, "\\$&")}"`;
+}
+
+function firstLine(output: Uint8Array): string {
+  return Buffer.from(output).toString("utf8").replace(/\n$/, "");
 }
 
 /** A line of `ls-files -s -t`: `H 100644 <oid> <stage>\t<path>`. */
@@ -132,7 +146,7 @@ async function isTopOfRepository(options: ListOptions, prefix: BytePath): Promis
   const asked = { cwd: dir, config: "user", signal: options.signal } as const;
   const top = await runGit(["rev-parse", "--show-toplevel"], asked);
   if (top.exitCode !== 0) return false;
-  return await realpath(top.stdout.toString("utf8").replace(/\n$/, "")) === await realpath(dir);
+  return await realpath(firstLine(top.stdout)) === await realpath(dir);
 }
 
 /** Looks at files without following a symbolic link anywhere below the root. */
