@@ -67,7 +67,8 @@ export interface VariantRunPorts {
   readonly test: PromiseActorLogic<TestOutcome, TestInput>;
   /**
    * Gives a lease back, once for each lease; the run does not wait for it. Idempotent, since the
-   * engine runs it at least once and again after a rejection. A bare actor neither awaits nor
+   * engine runs it at least once, and again after a rejection, then perhaps after a later lease of
+   * the same run. A bare actor neither awaits nor
    * repeats it: there it must not throw, which would end the actor.
    */
   readonly release: (params: ReleaseParams) => void | Promise<void>;

@@ -38,18 +38,25 @@ import { failure, outcome, steady } from "./variant-run/play.ts";
 
 const test = suite("machines/durable");
 
-/** What a machine comes to under the engine, and how much time went by. */
-async function runDurably(machine: AnyStateMachine, input: Json): Promise<[Json, number]> {
+/** What a machine comes to under the engine, and how much time went by until `isSettled` too. */
+async function runDurably(
+  machine: AnyStateMachine,
+  input: Json,
+  isSettled: () => boolean = () => true,
+): Promise<[Json, number]> {
   const clock = new VirtualClock();
   const engine = await openEngine({ store: openMemoryStore(), clock });
   try {
     const { name } = engine.register(machine);
     await engine.start("a", name, { input });
-    const ended = engine.waitFor("a", ({ status }) => status !== "active");
-    const until = ended.then(() => true);
-    while (!await Promise.race([until, engine.idle().then(() => false)])) await clock.runNext();
-    await engine.idle();
-    return [(await ended).output, clock.now()];
+    let end: [Json, number] | undefined;
+    const ended = engine.waitFor("a", ({ status }) => status !== "active")
+      .then(({ output }) => end = [output, clock.now()]);
+    for (;;) {
+      await Promise.race([ended, engine.idle()]);
+      if (end !== undefined && isSettled()) return end;
+      await clock.runNext();
+    }
   } finally {
     await engine.close();
   }
@@ -67,7 +74,7 @@ async function runBare(machine: AnyStateMachine, input: Json): Promise<[Json, nu
 }
 
 /** A run whose first sync fails in passing, whose second loses the sidecar, and that times out. */
-function troubledRun(released: ReleaseParams[]) {
+function troubledRun(release: (params: ReleaseParams) => void | Promise<void>) {
   return provideVariantRun({
     lease: fromPromise<Lease, LeaseInput>(({ input }) =>
       Promise.resolve({ sidecar: `s${input.attempt}` })
@@ -81,15 +88,19 @@ function troubledRun(released: ReleaseParams[]) {
     test: fromPromise<TestOutcome, TestInput>(({ input }) =>
       Promise.resolve(outcome(input.alone ? "killed" : "timeout"))
     ),
-    release: (params) => void released.push(params),
+    release,
   });
 }
 
 test("a variant run comes to the same verdict in the engine and as a bare actor", async () => {
   const input = { campaign: "c1", variant: "v1", retry: { ...steady } };
   const released = { durable: [] as ReleaseParams[], bare: [] as ReleaseParams[] };
-  const durable = await runDurably(troubledRun(released.durable), input);
-  const bare = await runBare(troubledRun(released.bare), input);
+  const durable = await runDurably(
+    troubledRun((params) => void released.durable.push(params)),
+    input,
+    () => released.durable.length === 3,
+  );
+  const bare = await runBare(troubledRun((params) => void released.bare.push(params)), input);
   assert.equal(durable, bare);
   assert.equal(durable[0], {
     status: "killed",
@@ -106,7 +117,7 @@ test("a variant run comes to the same verdict in the engine and as a bare actor"
 });
 
 test("a run with an Error from a port is scored alike in the engine and as a bare actor", async () => {
-  const machine = troubledRun([]).provide({
+  const machine = troubledRun(() => {}).provide({
     actors: {
       patch: fromPromise<Patched, SidecarWorkInput>(() => Promise.reject(new TypeError("boom"))),
     },
@@ -115,6 +126,18 @@ test("a run with an Error from a port is scored alike in the engine and as a bar
   const durable = await runDurably(machine, input);
   assert.equal(durable, await runBare(machine, input));
   assert.is((durable[0] as { reason?: Json }).reason, "unexpected");
+});
+
+test("a release that is rejected comes again, after later leases, with its own attempt", async () => {
+  const attempts: number[] = [];
+  const machine = troubledRun(({ attempt }) => {
+    attempts.push(attempt);
+    return attempts.length === 1 ? Promise.reject(new Error("busy")) : Promise.resolve();
+  });
+  const input = { campaign: "c1", variant: "v1", retry: { ...steady } };
+  const [output] = await runDurably(machine, input, () => attempts.length === 4);
+  assert.is((output as { status?: Json }).status, "killed");
+  assert.equal(attempts, [1, 4, 8, 1]);
 });
 
 test("a sidecar that is lost too often ends alike in the engine and as a bare actor", async () => {

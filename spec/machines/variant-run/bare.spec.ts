@@ -27,7 +27,9 @@ function fakePorts(answers: { test?: (input: TestInput) => TestOutcome; sync?: (
     lease: fromPromise<Lease, LeaseInput>(({ input }) =>
       Promise.resolve({ sidecar: `s${input.attempt}` })
     ),
-    sync: fromPromise<void, SidecarWorkInput>(async () => await answers.sync?.()),
+    sync: fromPromise<void, SidecarWorkInput>(() =>
+      new Promise((resolve) => resolve(answers.sync?.()))
+    ),
     patch: fromPromise<Patched, SidecarWorkInput>(() => Promise.resolve({ tree: "t1" })),
     test: fromPromise<TestOutcome, TestInput>(({ input }) =>
       Promise.resolve(answers.test?.(input) ?? outcome("killed"))
