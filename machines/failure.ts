@@ -16,7 +16,7 @@ export interface Failure {
   readonly class: FailureClass;
   /**
    * The shortest wait before another try, in milliseconds (`Retry-After`, a server that punishes
-   * quick dials). Only read where `class` is `transient`.
+   * quick dials). The adapter bounds it. Only read where `class` is `transient`.
    * @default 0
    */
   readonly retryAfterMs?: number;

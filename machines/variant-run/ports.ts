@@ -51,7 +51,10 @@ export interface ReleaseParams {
   readonly variant: string;
   readonly generation: number;
   readonly attempt: number;
-  /** `null`: the run was cancelled while it still waited for this lease. Forget the request. */
+  /**
+   * `null`: the run was cancelled before it heard of this lease. Forget the request, or take the
+   * sidecar back where it was given meanwhile.
+   */
   readonly sidecar: string | null;
 }
 
@@ -68,8 +71,8 @@ export interface VariantRunPorts {
   /**
    * Gives a lease back, once for each lease; the run does not wait for it. Idempotent, since the
    * engine runs it at least once, and again after a rejection, then perhaps after a later lease of
-   * the same run. A bare actor neither awaits nor
-   * repeats it: there it must not throw, which would end the actor.
+   * the same run. A bare actor neither awaits nor repeats it: there it must not throw, which would
+   * end the actor.
    */
   readonly release: (params: ReleaseParams) => void | Promise<void>;
 }
