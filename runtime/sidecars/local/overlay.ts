@@ -116,7 +116,7 @@ export class OverlaySidecar implements Sidecar {
     if (this.#destroyed) throw new TypeError(`sidecar ${this.id} was destroyed`);
     if (this.#open !== undefined) throw new TypeError(`sidecar ${this.id} has an open sandbox`);
     const { workspace, scratch, ledger } = this.#stack;
-    const dir = `${this.#spec.worker}.${this.#opened++}`;
+    const dir = `${this.id}.${this.#opened++}`;
     let cell: NamespaceCell;
     try {
       cell = await this.#stack.mount(dir, signal);

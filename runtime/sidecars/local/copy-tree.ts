@@ -1,0 +1,307 @@
+import { spawn } from "node:child_process";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readFile,
+  readlink,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { diffManifests, type Entry, type Manifest, takeManifest } from "./manifest.ts";
+import { removeTree } from "./remove-tree.ts";
+
+/** What a tree is copied from: later sources lie over earlier ones, and `gone` is removed at last. */
+export interface CopySource {
+  readonly dirs: readonly string[];
+  /** Byte strings. */
+  readonly gone: readonly string[];
+}
+
+/** The directory at `path` has a copy at `dir`. */
+export interface Moved {
+  readonly path: string;
+  readonly dir: string;
+}
+
+/** How a {@link CopyTree} is made. */
+export interface CopyTreeOptions {
+  readonly dir: string;
+  /** The user's directory that this one stands for. */
+  readonly original: string;
+  readonly source: CopySource;
+  /** Whether blocks are shared, and nothing else will do. */
+  readonly reflink: boolean;
+  /**
+   * Which directories are found elsewhere now: absolute links into them, and a `.git` file that
+   * names them, are bent to lead there. Empty where every copy is seen at its original's path.
+   */
+  readonly moved: readonly Moved[];
+}
+
+/**
+ * A private copy of a directory that can be put back after use: what differs from the manifest is
+ * removed or copied again from where it came.
+ */
+export class CopyTree {
+  readonly dir: string;
+  readonly source: CopySource;
+  readonly #original: string;
+  #manifest: Manifest;
+
+  private constructor(options: CopyTreeOptions, manifest: Manifest) {
+    this.dir = options.dir;
+    this.source = options.source;
+    this.#original = options.original;
+    this.#manifest = manifest;
+  }
+
+  /**
+   * @throws Error with the words of cp, where something cannot be read or written
+   */
+  static async create(options: CopyTreeOptions): Promise<CopyTree> {
+    const { dir, source } = options;
+    const like = await stat(options.original);
+    await mkdir(dir, { mode: like.mode & 0o7777 });
+    for (const from of source.dirs) await copyOver(from, dir, options.reflink);
+    await chmod(dir, like.mode & 0o7777);
+    await removePaths(dir, source.gone);
+    if (options.moved.length > 0) {
+      await bendLinks(dir, options.moved);
+      await bendGitFile(dir, options.moved);
+    }
+    return new CopyTree(options, await manifestOf(dir));
+  }
+
+  /**
+   * Puts back what was changed since the manifest was taken.
+   *
+   * @returns whether the tree is again what it was; where not, it has to be made anew
+   */
+  async restore(): Promise<boolean> {
+    if (!hasGnuTools()) return false;
+    let now: Manifest;
+    try {
+      now = await takeManifest(this.dir);
+    } catch {
+      // A directory that cannot be read any more.
+      return false;
+    }
+    const { added, changed } = diffManifests(this.#manifest, now, true);
+    if (added.length === 0 && changed.length === 0) return true;
+    const wrong = changed.filter((path) => now.get(path)?.type !== "d" || !this.#isDir(path));
+    await removePaths(this.dir, [...topmost([...added, ...wrong])]);
+    if (!(await this.#restoreDirs(changed))) return false;
+    if (!(await this.#restoreFiles(changed.filter((path) => !this.#isDir(path))))) return false;
+    const after = await takeManifest(this.dir);
+    const left = diffManifests(this.#manifest, after, false);
+    if (left.added.length > 0 || left.changed.length > 0) return false;
+    this.#manifest = after;
+    return true;
+  }
+
+  /**
+   * Takes what the tree holds now as what it is put back to, and copies what is new into `delta`.
+   *
+   * @returns the source of a tree that equals this one
+   */
+  async keep(delta: string): Promise<CopySource> {
+    await mkdir(delta, { mode: 0o700 });
+    if (!hasGnuTools()) {
+      await copyOver(this.dir, delta, false);
+      return { dirs: [delta], gone: [] };
+    }
+    const now = await takeManifest(this.dir);
+    const { added, changed } = diffManifests(this.#manifest, now, true);
+    const present = [...added, ...changed].filter((path) => now.has(path));
+    const files = present.filter((path) => now.get(path)?.type !== "d");
+    const dirs = present.filter((path) => now.get(path)?.type === "d");
+    await overPaths(["mkdir", "-p", "--"], delta, dirs);
+    await copyPaths(this.dir, delta, files);
+    const missing = [...topmost(changed.filter((path) => !now.has(path)))];
+    const retyped = changed.filter((path) => {
+      const type = now.get(path)?.type;
+      return type !== undefined && type !== this.#manifest.get(path)?.type;
+    });
+    this.#manifest = now;
+    const gone = [...this.source.gone.filter((path) => !now.has(path)), ...missing];
+    const source = { dirs: [...this.source.dirs, delta], gone };
+    // cp cannot lay a file over a directory: a whole copy is the simple way out.
+    if (retyped.length === 0) return source;
+    await removeTree(delta);
+    await mkdir(delta, { mode: 0o700 });
+    await copyOver(this.dir, delta, false);
+    return { dirs: [delta], gone: [] };
+  }
+
+  /** Answers for what was made of this source: {@link CopyTree.keep} of this very tree. */
+  withSource(source: CopySource): CopyTree {
+    const options = { dir: this.dir, original: this.#original, reflink: false, moved: [] };
+    return new CopyTree({ ...options, source }, this.#manifest);
+  }
+
+  #isDir(path: string): boolean {
+    return this.#manifest.get(path)?.type === "d";
+  }
+
+  async #restoreDirs(changed: readonly string[]): Promise<boolean> {
+    for (const path of changed.filter((path) => this.#isDir(path)).sort()) {
+      const entry = this.#manifest.get(path);
+      const name = textOf(path);
+      if (entry === undefined || name === undefined) return false;
+      await mkdir(join(this.dir, name), { recursive: true });
+      await chmod(join(this.dir, name), modeOf(entry));
+    }
+    return true;
+  }
+
+  async #restoreFiles(paths: readonly string[]): Promise<boolean> {
+    const bySource = new Map<string, string[]>();
+    for (const path of paths) {
+      const from = await this.#sourceOf(path);
+      if (from === undefined) return false;
+      const list = bySource.get(from) ?? [];
+      bySource.set(from, list);
+      list.push(path);
+    }
+    for (const [from, list] of bySource) await copyPaths(from, this.dir, list);
+    return true;
+  }
+
+  /** The uppermost source that still holds the file as it was copied. */
+  async #sourceOf(path: string): Promise<string | undefined> {
+    const entry = this.#manifest.get(path);
+    const name = textOf(path);
+    if (entry === undefined || name === undefined) return undefined;
+    for (const from of [...this.source.dirs].reverse()) {
+      const found = await lstat(join(from, name)).catch(() => undefined);
+      if (found === undefined) continue;
+      if (entry.type === "l") {
+        const target = found.isSymbolicLink() ? await readlink(join(from, name)) : undefined;
+        return target === targetOf(entry) ? from : undefined;
+      }
+      const same = found.isFile() && found.size === entry.size &&
+        Math.abs(found.mtimeMs - Number(entry.mtime) * 1000) < 2;
+      return same && entry.type === "f" ? from : undefined;
+    }
+    return undefined;
+  }
+}
+
+async function manifestOf(dir: string): Promise<Manifest> {
+  return hasGnuTools() ? await takeManifest(dir) : new Map();
+}
+
+/** Only GNU's find and cp list and copy exactly enough to put a tree back. */
+function hasGnuTools(): boolean {
+  return process.platform === "linux";
+}
+
+async function copyOver(from: string, to: string, reflink: boolean): Promise<void> {
+  if (process.platform === "darwin") {
+    await command(["cp", ...(reflink ? ["-c"] : []), "-pPR", `${from}/.`, to]);
+    return;
+  }
+  const how = reflink ? "always" : "auto";
+  await command(["cp", "-a", `--reflink=${how}`, "--remove-destination", `${from}/.`, to]);
+}
+
+async function copyPaths(from: string, to: string, paths: readonly string[]): Promise<void> {
+  const cp = ["cp", "-a", "--parents", "--reflink=auto", "--remove-destination"];
+  await overPaths([...cp, "-t", to, "--"], from, paths);
+}
+
+async function removePaths(dir: string, paths: readonly string[]): Promise<void> {
+  await overPaths(["rm", "-rf", "--"], dir, paths);
+}
+
+async function overPaths(
+  argv: readonly string[],
+  cwd: string,
+  paths: readonly string[],
+): Promise<void> {
+  if (paths.length === 0) return;
+  const input = Buffer.from(paths.map((path) => `./${path}\0`).join(""), "latin1");
+  await command(["xargs", "-0", ...argv], cwd, input);
+}
+
+async function command(argv: readonly string[], cwd?: string, input?: Uint8Array): Promise<void> {
+  const [file = "", ...args] = argv;
+  const child = spawn(file, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    stdio: ["pipe", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on(
+    "data",
+    (text: string) => stderr = (stderr + text).slice(-4_096),
+  );
+  child.stdin.on("error", () => {});
+  child.stdin.end(input ?? "");
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${file} ended with ${code ?? signal}: ${stderr.trim()}`));
+    });
+  });
+}
+
+async function bendLinks(dir: string, moved: readonly Moved[]): Promise<void> {
+  for (const [path, entry] of await manifestOf(dir)) {
+    const name = entry.type === "l" ? textOf(path) : undefined;
+    const bent = name === undefined ? undefined : bend(targetOf(entry), moved);
+    if (name === undefined || bent === undefined) continue;
+    await unlink(join(dir, name));
+    await symlink(bent, join(dir, name));
+  }
+}
+
+/** A linked worktree's `.git` is a file that names a directory of its repository. */
+async function bendGitFile(dir: string, moved: readonly Moved[]): Promise<void> {
+  const file = join(dir, ".git");
+  const found = await lstat(file).catch(() => undefined);
+  if (found?.isFile() !== true) return;
+  const [, place = "", rest = ""] = /^gitdir: (.*?)(\n*)$/s.exec(await readFile(file, "utf8")) ??
+    [];
+  const bent = bend(place, moved);
+  if (bent !== undefined) await writeFile(file, `gitdir: ${bent}${rest}`);
+}
+
+function bend(target: string, moved: readonly Moved[]): string | undefined {
+  for (const { path, dir } of moved) {
+    if (target === path || target.startsWith(`${path}/`)) return dir + target.slice(path.length);
+  }
+  return undefined;
+}
+
+/** Those paths that lie below no other of them. */
+function* topmost(paths: readonly string[]): Iterable<string> {
+  const all = new Set(paths);
+  for (const path of all) {
+    let parent = path.lastIndexOf("/");
+    while (parent > 0 && !all.has(path.slice(0, parent))) {
+      parent = path.lastIndexOf("/", parent - 1);
+    }
+    if (parent <= 0) yield path;
+  }
+}
+
+function targetOf(entry: Entry): string {
+  const bytes = entry.shape.split(":").slice(3).join(":");
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+function modeOf(entry: Entry): number {
+  return Number.parseInt(entry.shape.split(":")[0] ?? "755", 8);
+}
+
+function textOf(path: string): string | undefined {
+  const bytes = Buffer.from(path, "latin1");
+  const text = bytes.toString("utf8");
+  return Buffer.from(text, "utf8").equals(bytes) ? text : undefined;
+}

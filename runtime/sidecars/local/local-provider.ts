@@ -1,0 +1,185 @@
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { SidecanaryError } from "../../errors.ts";
+import type { Provider, Sidecar, SidecarRef, SidecarSpec, SweepReport } from "../provider.ts";
+import { CopySidecar, CopyStock } from "./copy.ts";
+import { OverlaySidecar, OverlayStack } from "./overlay.ts";
+import { type Isolation, type LocalKind, probeIsolation } from "./probe.ts";
+import { removeTree } from "./remove-tree.ts";
+import { sweepScratch } from "./scratch.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** How {@link createLocalProvider} works. */
+export interface LocalOptions {
+  /** The user's tree. */
+  readonly root: string;
+  /**
+   * Where commands run: `root` or a directory below it.
+   * @default root
+   */
+  readonly cwd?: string;
+  /** A checkout of the payload outside `root`; nothing may change it until the provider is closed. */
+  readonly checkout: string;
+  /**
+   * Directories outside `root` that commands must not change either: git's common directory.
+   * @default []
+   */
+  readonly protect?: readonly string[];
+  /**
+   * Where layers and copies may go, best first: a directory of sidecanary's state, say. Those below
+   * `root` are passed over.
+   * @default []; the system's directory for temporary files and /dev/shm always follow
+   */
+  readonly scratch?: readonly string[];
+  /**
+   * The only isolation to accept.
+   * @default the best that works: overlay, reflink, copy
+   */
+  readonly kind?: LocalKind;
+  /**
+   * Whether namespaces may be used.
+   * @default true
+   */
+  readonly namespaces?: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A provider of sandboxes on this machine. */
+export interface LocalProvider extends Provider {
+  readonly kind: LocalKind;
+  /** Why better kinds were passed over, one sentence each. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * Probes this tree and answers a provider of the best isolation that works.
+ *
+ * @throws SidecanaryError `sandbox-unavailable` with the kernel's reason
+ */
+export async function createLocalProvider(options: LocalOptions): Promise<LocalProvider> {
+  const root = await realpath(options.root);
+  const cwd = await realpath(options.cwd ?? root);
+  if (cwd !== root && !cwd.startsWith(root === "/" ? "/" : `${root}/`)) {
+    throw new RangeError(`the working directory ${cwd} does not lie below the root ${root}`);
+  }
+  const workspace: Workspace = {
+    root,
+    cwd,
+    checkout: await realpath(options.checkout),
+    protect: await Promise.all((options.protect ?? []).map((path) => realpath(path))),
+  };
+  const bases = await scratchBases(options.scratch ?? []);
+  const { kind, namespaces, signal } = options;
+  const isolation = await probeIsolation(workspace, { bases, kind, namespaces, signal });
+  const make = await sidecarMaker(workspace, isolation);
+  return new Local(isolation, bases, make);
+}
+
+/**
+ * Removes what dead processes left in `scratch` and in the system's own temporary directories; for
+ * a start that does not make a provider.
+ */
+export async function sweepLocal(scratch: readonly string[] = []): Promise<SweepReport> {
+  return await sweepScratch(await scratchBases(scratch));
+}
+
+type MakeSidecar = (id: string, spec: SidecarSpec) => Promise<Sidecar>;
+
+async function sidecarMaker(workspace: Workspace, isolation: Isolation): Promise<MakeSidecar> {
+  if (isolation.kind === "overlay") {
+    const { privilege, options, scratch } = isolation;
+    const stack = await OverlayStack.create(workspace, { privilege, options }, scratch);
+    return async (id, spec) => await Promise.resolve(new OverlaySidecar(id, stack, spec));
+  }
+  const { privilege, scratch } = isolation;
+  const stock = new CopyStock(
+    workspace,
+    { privilege, reflink: isolation.kind === "reflink" },
+    scratch,
+  );
+  return async (id, spec) => {
+    const sidecar = new CopySidecar(id, stock, spec);
+    await sidecar.prepare();
+    return sidecar;
+  };
+}
+
+class Local implements LocalProvider {
+  readonly kind: LocalKind;
+  readonly warmth = "shared";
+  readonly refused: readonly string[];
+  readonly #isolation: Isolation;
+  readonly #bases: readonly string[];
+  readonly #make: MakeSidecar;
+  readonly #sidecars = new Map<string, { readonly sidecar: Sidecar; readonly worker: number }>();
+  #made = 0;
+
+  constructor(isolation: Isolation, bases: readonly string[], make: MakeSidecar) {
+    this.kind = isolation.kind;
+    this.refused = isolation.refused;
+    this.#isolation = isolation;
+    this.#bases = bases;
+    this.#make = make;
+  }
+
+  describe(): string {
+    return this.#isolation.description;
+  }
+
+  async create(spec: SidecarSpec, signal: AbortSignal): Promise<Sidecar> {
+    signal.throwIfAborted();
+    const id = `local-${this.#made++}`;
+    const made = await this.#make(id, spec);
+    const sidecar: Sidecar = {
+      id,
+      open: async (change, signal) => await made.open(change, signal),
+      freeze: async (sandbox) => await made.freeze(sandbox),
+      alive: async () => await made.alive(),
+      destroy: async () => {
+        await made.destroy();
+        this.#sidecars.delete(id);
+      },
+    };
+    this.#sidecars.set(id, { sidecar, worker: spec.worker });
+    return sidecar;
+  }
+
+  async list(): Promise<readonly SidecarRef[]> {
+    return await Promise.resolve([...this.#sidecars].map(([id, { worker }]) => ({ id, worker })));
+  }
+
+  async sweep(): Promise<SweepReport> {
+    return await sweepScratch(this.#bases);
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#sidecars.values()].map(({ sidecar }) => sidecar.destroy());
+    const failed = (await Promise.allSettled(all)).find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    try {
+      await removeTree(this.#isolation.scratch);
+    } catch (error) {
+      throw new SidecanaryError(
+        "sidecar-failed",
+        `${this.#isolation.scratch} could not be removed; remove it by hand.`,
+        { sidecar: this.#isolation.scratch },
+        error,
+      );
+    }
+  }
+}
+
+async function scratchBases(wanted: readonly string[]): Promise<string[]> {
+  const bases: string[] = [];
+  for (const dir of wanted) {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    bases.push(await realpath(dir));
+  }
+  bases.push(await realpath(tmpdir()));
+  const shared = "/dev/shm";
+  if (process.platform === "linux" && await stat(shared).then(() => true, () => false)) {
+    bases.push(shared);
+  }
+  return [...new Set(bases)];
+}
