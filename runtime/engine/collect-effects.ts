@@ -30,7 +30,7 @@ export function collectEffects(
   const timers = new Map(Object.entries(before.timers));
   const started = new Map<string, Effect>();
   let effects: Effect[] = [];
-  let unnamedRaises = 0;
+  let unnamed = 0, shadowed = 0;
   for (const action of macrostep.actions) {
     switch (action.type) {
       case "xstate.spawnChild": {
@@ -55,11 +55,10 @@ export function collectEffects(
         // Without a delay xstate has queued and applied it within this macrostep.
         if (typeof delay !== "number") break;
         if (!Number.isFinite(delay)) throw refused(input, `the delay ${delay}`);
-        timers.set(id ?? `raise:${input.revision}:${unnamedRaises++}`, {
-          revision: input.revision,
-          due: input.now + Math.max(0, delay),
-          event,
-        });
+        const key = id ?? `raise:${input.revision}:${unnamed++}`;
+        shadowTimer(timers, key, `${input.revision}.${shadowed++}`);
+        const due = input.now + Math.max(0, delay);
+        timers.set(key, { revision: input.revision, due, event });
         break;
       }
       case "xstate.cancel":
@@ -95,6 +94,31 @@ export function collectEffects(
     timers: Object.fromEntries(timers),
   };
 }
+
+/**
+ * xstate's scheduler lets a delayed event that is set again under its id fire as well: only the last
+ * one can be cancelled. The earlier one goes on under a name that nothing cancels.
+ */
+function shadowTimer(timers: Map<string, PendingTimer>, id: string, unique: string): void {
+  const earlier = timers.get(id);
+  if (earlier === undefined) return;
+  timers.delete(id);
+  timers.set(`${id}${shadowMark}${unique}`, earlier);
+}
+
+/**
+ * The timers that are left when one fires. Where a shadowed one fires, xstate forgets the handle of
+ * the one that was set after it, which so cannot be cancelled any more either.
+ */
+export function withoutFired(timers: ActorState["timers"], fired: string): ActorState["timers"] {
+  const left = new Map(Object.entries(timers));
+  left.delete(fired);
+  const mark = fired.lastIndexOf(shadowMark);
+  if (mark >= 0) shadowTimer(left, fired.slice(0, mark), fired.slice(mark + shadowMark.length));
+  return Object.fromEntries(left);
+}
+
+const shadowMark = "#again:";
 
 interface SpawnParams {
   readonly id: string;

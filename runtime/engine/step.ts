@@ -1,7 +1,7 @@
 import type { Json } from "../json.ts";
 import { plainJson } from "../plain-json.ts";
 import type { ActorState, ErrorData, EventData } from "./actor-state.ts";
-import { collectEffects } from "./collect-effects.ts";
+import { collectEffects, withoutFired } from "./collect-effects.ts";
 import { effectId } from "./effect-id.ts";
 import { errorData } from "./error-data.ts";
 import type { Logic } from "./logic.ts";
@@ -149,8 +149,7 @@ export function step(input: StepInput): StepResult {
       if (timer === undefined || timer.revision !== event.revision) {
         return refused(eventData(event), "stale-timer");
       }
-      const { [event.id]: _fired, ...timers } = state.timers;
-      return transition(input, { ...state, timers }, timer.event, { cleared: [event.id] });
+      return fire(input, state, event.id, timer.event);
     }
     case "result": {
       const invoke = state.invokes[event.invoke];
@@ -161,21 +160,12 @@ export function step(input: StepInput): StepResult {
         return transition(input, state, event.result.event);
       }
       const { [event.invoke]: _ended, ...invokes } = state.invokes;
-      return transition(input, { ...state, invokes }, resultEvent(event), {
-        settled: [event.effect],
-      });
+      return transition(input, { ...state, invokes }, resultEvent(event), [event.effect]);
     }
   }
 }
 
 type Applied = Extract<StepResult, { outcome: "applied" }>;
-
-interface Consumed {
-  /** Timers that the event itself used up. */
-  readonly cleared?: readonly string[];
-  /** Effects that the event itself ended. */
-  readonly settled?: readonly string[];
-}
 
 function start(
   input: StepInput,
@@ -193,12 +183,20 @@ function transition(
   input: StepInput,
   state: ActorState,
   event: EventData,
-  consumed: Consumed = {},
+  settled: readonly string[] = [],
 ): StepResult {
   return guarded(event, () => {
     const { scope, stepped } = input.logic;
     const macrostep = scope.transition(stepped, state, event);
-    return conclude(input, state, state, macrostep, event, consumed);
+    return conclude(input, state, state, macrostep, event, settled);
+  });
+}
+
+function fire(input: StepInput, state: ActorState, id: string, event: EventData): StepResult {
+  const base = { ...state, timers: withoutFired(state.timers, id) };
+  return guarded(event, () => {
+    const { scope, stepped } = input.logic;
+    return conclude(input, state, base, scope.transition(stepped, base, event), event);
   });
 }
 
@@ -209,7 +207,7 @@ function conclude(
   base: ActorState,
   macrostep: Macrostep,
   event: EventData,
-  consumed: Consumed = {},
+  settled: readonly string[] = [],
 ): StepResult {
   const collected = collectEffects(input, base, macrostep);
   const ended = macrostep.snapshot.status !== "active";
@@ -239,10 +237,11 @@ function conclude(
     edges: macrostep.transitions,
     effects: ended ? effects.filter((effect) => effect.kind !== "invoke") : effects,
     tells,
-    timersSet: Object.keys(timers).filter((id) => timers[id]?.revision === input.revision),
-    timersCleared: [...(consumed.cleared ?? []), ...Object.keys(before.timers)]
-      .filter((id) => timers[id] === undefined),
-    settled: consumed.settled ?? [],
+    timersSet: Object.keys(timers).filter((id) =>
+      timers[id]?.revision !== before.timers[id]?.revision
+    ),
+    timersCleared: Object.keys(before.timers).filter((id) => timers[id] === undefined),
+    settled,
     cancelled: Object.values(before.invokes)
       .map((invoke) => invoke.effect)
       .filter((effect) => !live.has(effect)),
