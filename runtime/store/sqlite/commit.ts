@@ -72,7 +72,8 @@ export function prepareCommit(driver: Driver): CommitWriter {
     INSERT INTO outbox (id, actor, revision, idx, kind, payload, state, due, attempts, claimed)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const unclaim = driver.prepare(`
-    UPDATE outbox SET claimed = NULL WHERE actor = ? AND state = 'open' AND claimed IS NOT NULL`);
+    UPDATE outbox INDEXED BY outbox_open SET claimed = NULL
+    WHERE actor = ? AND state = 'open' AND claimed IS NOT NULL`);
   const closeClaimed = driver.prepare(`
     UPDATE outbox SET state = ? WHERE id = ? AND actor = ? AND state = 'open'
       AND claimed IS NOT NULL`);

@@ -77,7 +77,8 @@ export function prepareLeases(driver: Driver): Leases {
   const lease = driver.prepare(`
     UPDATE actor SET owner = ?, lease_until = ?, epoch = ?, running = running + ? WHERE id = ?`);
   const unclaim = driver.prepare(`
-    UPDATE outbox SET claimed = NULL WHERE actor = ? AND state = 'open' AND claimed IS NOT NULL`);
+    UPDATE outbox INDEXED BY outbox_open SET claimed = NULL
+    WHERE actor = ? AND state = 'open' AND claimed IS NOT NULL`);
   const dueOutbox = driver.prepare(`
     SELECT ${OUTBOX} FROM outbox
     WHERE actor = ? AND state = 'open' AND due <= ? AND claimed IS NULL ORDER BY revision, idx`);

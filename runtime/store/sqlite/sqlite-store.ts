@@ -258,7 +258,15 @@ class SqliteStore implements Store {
   async #end(): Promise<void> {
     this.#listeners.clear();
     await this.#queue.idle();
-    await this.#patience.retry(() => this.#driver.close());
+    try {
+      // With libsql, statements keep the connection until they are collected, and with it the last
+      // checkpoint: so the file is made whole before. Busy is an answer here, not an error.
+      await this.#patience.retry(() =>
+        this.#driver.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()
+      );
+    } finally {
+      this.#driver.close();
+    }
   }
 
   #write<T>(work: () => T): Promise<T> {
