@@ -1,0 +1,31 @@
+import type { KillExitCodes } from "../../variants/campaign-request.ts";
+import { killExitCodePresets } from "../../variants/kill-exit-codes.ts";
+
+/** What `--kill-exit-codes` takes beside a list. */
+export const KILL_PRESETS: readonly string[] = ["default", ...Object.keys(killExitCodePresets)];
+
+/** What {@link parseKillExitCodes} takes in place of a preset, for schemas. */
+export const EXIT_CODES_PATTERN = /^\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*$/;
+
+/**
+ * The exit codes that mean a kill, for a preset's name or a list: `1`, `1,2`, `1-5,100`.
+ *
+ * @throws RangeError when it is neither, or names 0
+ */
+export function parseKillExitCodes(text: string): KillExitCodes {
+  if (text === "default") return text;
+  const preset = new Map<string, readonly number[]>(Object.entries(killExitCodePresets)).get(text);
+  if (preset !== undefined) return preset;
+  if (!EXIT_CODES_PATTERN.test(text)) {
+    const names = KILL_PRESETS.join(", ");
+    throw new RangeError(`"${text}" is no list of exit codes (1,2,5-9) and none of ${names}`);
+  }
+  const codes = text.split(",").flatMap((part) => {
+    const [first = NaN, last = first] = part.split("-").map(Number);
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+  });
+  if (codes.length === 0 || codes.some((code) => code < 1 || code > 255)) {
+    throw new RangeError(`"${text}" is no list of exit codes: each is from 1 to 255, 1-5 rises`);
+  }
+  return [...new Set(codes)].sort((a, b) => a - b);
+}

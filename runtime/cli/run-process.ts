@@ -1,0 +1,24 @@
+import process from "node:process";
+import { EXIT } from "./exit-code.ts";
+import { processIo, write } from "./io.ts";
+import { killDescendants } from "./kill-descendants.ts";
+import { errorText } from "./print-error.ts";
+import { runCli } from "./run-cli.ts";
+
+/** Runs the command line of this process and ends it with the exit code. */
+export async function runProcess(): Promise<void> {
+  const io = processIo();
+  const argv = process.argv.slice(2);
+  const crash = (error: unknown): void => {
+    process.stderr.write(errorText(error, argv.includes("--verbose")), () => {
+      killDescendants();
+      process.exit(EXIT.internal);
+    });
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  const code = await runCli(argv, io);
+  await Promise.all([write(io.stdout, ""), write(io.stderr, "")]);
+  // Not left to the runtime: a handle that somebody forgot would keep the process alive.
+  process.exit(code);
+}

@@ -1,0 +1,26 @@
+import type { ProgressState } from "../progress-state.ts";
+import { count, duration } from "./figures.ts";
+import type { Palette } from "./palette.ts";
+
+/** `12/40 variants, 1 survived, 11 killed, 30s elapsed, about 1m remaining`. */
+export function statusLine(state: ProgressState, now: number, palette: Palette): string {
+  const { counts } = state;
+  const parts = [
+    state.phase === "running" || state.phase === "closing"
+      ? `${state.done}/${count(state.total, "variant")}`
+      : PHASES[state.phase],
+    counts.survived > 0 ? palette.red(`${counts.survived} survived`) : "",
+    counts.timeout > 0 ? palette.yellow(`${counts.timeout} timed out`) : "",
+    counts.error > 0 ? palette.yellow(`${counts.error} not assessed`) : "",
+    counts.killed > 0 ? `${counts.killed} killed` : "",
+    `${duration(now - state.startedAt)} elapsed`,
+  ];
+  const remaining = state.remainingMs(now);
+  if (remaining !== undefined) parts.push(`about ${duration(remaining)} remaining`);
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+const PHASES = {
+  preflight: "trying the patches",
+  baseline: "running the commands without a patch",
+} as const;
