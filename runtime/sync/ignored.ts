@@ -22,18 +22,28 @@ export async function listIgnored(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<IgnoredPath[]> {
   const listOptions = { ...payload, scratchGitDir: payload.gitDir, signal: options.signal };
-  const { parts } = await listTree(listOptions);
-  const nested = new Set(parts.map((part) => part.prefix));
-  const ignored: IgnoredPath[] = [];
+  const { parts, paths } = await listTree(listOptions);
+  const taken = new Set(parts.map((part) => part.prefix));
+  for (const path of paths) {
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+      taken.add(path.slice(0, at + 1));
+    }
+  }
+  const found: BytePath[] = [];
   for (const part of parts) {
     const asked = await partGit(listOptions, part);
     const args = [...asked.args, "-o", "-i", "--directory", ...asked.excludes];
-    for (const name of splitNul(await git(args, asked.options))) {
-      const path = part.prefix + name;
-      if (nested.has(path)) continue;
-      const folder = path.endsWith("/");
-      ignored.push({ path: folder ? path.slice(0, -1) : path, folder });
-    }
+    const output = await git(args, asked.options);
+    for (const name of splitNul(output)) found.push(part.prefix + name);
   }
-  return ignored.sort((a, b) => (a.path < b.path ? -1 : 1));
+  const ignored: IgnoredPath[] = [];
+  let last = "/";
+  for (const path of found.sort()) {
+    // git names a folder of ignored folders, and these as well.
+    if (taken.has(path) || path.startsWith(last)) continue;
+    const folder = path.endsWith("/");
+    if (folder) last = path;
+    ignored.push({ path: folder ? path.slice(0, -1) : path, folder });
+  }
+  return ignored;
 }

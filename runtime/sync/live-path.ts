@@ -16,6 +16,11 @@ export function isReachable(path: BytePath): boolean {
   return process.versions["deno"] === undefined || isUtf8(toBytes(path));
 }
 
+/** @throws SidecanaryError `payload-failed` when this runtime cannot open a file of this name */
+export function assertReachable(path: BytePath): void {
+  if (!isReachable(path)) throw unreadable(path, "its name is not UTF-8, which Deno cannot open");
+}
+
 /**
  * What stands at a path, symbolic links not followed; `undefined` where there is nothing.
  *

@@ -10,7 +10,7 @@ export interface PatchRange extends PatchLocation {
 /**
  * The lines of `before` that `after` changes, from what both have in common at their start and end.
  * 1-based. A null stands for a file that is not there; a new file, a binary one and an equal one
- * (a rename, a mode) are line 1.
+ * (a mode) are line 1, a file that goes is all of its lines.
  */
 export function changedLines(
   before: Buffer | null,

@@ -148,7 +148,9 @@ function invalid(
 ): SidecanaryError {
   const issue = issues[0];
   const field = issue === undefined ? "" : v.getDotPath(issue) ?? "";
-  if (field === "") return refused(source, name, "", "must be an object with id and patch");
+  if (field === "" || Array.isArray(value)) {
+    return refused(source, name, "", "must be an object with id and patch");
+  }
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   const id = typeof value === "object" && value !== null && "id" in value ? value.id : undefined;
   const entry = typeof id === "string" && field !== "id" ? `${name} (${JSON.stringify(id)})` : name;
