@@ -12,7 +12,14 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { diffManifests, type Entry, type Manifest, takeManifest } from "./manifest.ts";
+import {
+  diffManifests,
+  type Entry,
+  type Manifest,
+  parseEntry,
+  takeManifest,
+  takePartialManifest,
+} from "./manifest.ts";
 import { removeTree } from "./remove-tree.ts";
 
 /** What a tree is copied from: later sources lie over earlier ones, and `gone` is removed at last. */
@@ -93,14 +100,16 @@ export class CopyTree {
     }
     const { added, changed } = diffManifests(this.#manifest, now, true);
     if (added.length === 0 && changed.length === 0) return true;
-    const wrong = changed.filter((path) => now.get(path)?.type !== "d" || !this.#isDir(path));
+    const wrong = changed.filter((path) => typeOf(now, path) !== "d" || !this.#isDir(path));
     await removePaths(this.dir, [...topmost([...added, ...wrong])]);
     if (!(await this.#restoreDirs(changed))) return false;
     if (!(await this.#restoreFiles(changed.filter((path) => !this.#isDir(path))))) return false;
-    const after = await takeManifest(this.dir);
-    const left = diffManifests(this.#manifest, after, false);
+    // Nothing else has changed, and nothing runs any more that could.
+    const again = await takePartialManifest(this.dir, changed);
+    const expected = changed.map((path) => [path, this.#manifest.get(path) ?? ""] as const);
+    const left = diffManifests(new Map(expected), again, false);
     if (left.added.length > 0 || left.changed.length > 0) return false;
-    this.#manifest = after;
+    this.#manifest = new Map([...this.#manifest, ...again]);
     return true;
   }
 
@@ -118,14 +127,13 @@ export class CopyTree {
     const now = await takeManifest(this.dir);
     const { added, changed } = diffManifests(this.#manifest, now, true);
     const present = [...added, ...changed].filter((path) => now.has(path));
-    const files = present.filter((path) => now.get(path)?.type !== "d");
-    const dirs = present.filter((path) => now.get(path)?.type === "d");
+    const files = present.filter((path) => typeOf(now, path) !== "d");
+    const dirs = present.filter((path) => typeOf(now, path) === "d");
     await overPaths(["mkdir", "-p", "--"], delta, dirs);
     await copyPaths(this.dir, delta, files);
     const missing = [...topmost(changed.filter((path) => !now.has(path)))];
     const retyped = changed.filter((path) => {
-      const type = now.get(path)?.type;
-      return type !== undefined && type !== this.#manifest.get(path)?.type;
+      return now.has(path) && typeOf(now, path) !== typeOf(this.#manifest, path);
     });
     this.#manifest = now;
     const gone = [...this.source.gone.filter((path) => !now.has(path)), ...missing];
@@ -144,17 +152,22 @@ export class CopyTree {
     return new CopyTree({ ...options, source }, this.#manifest);
   }
 
+  #entry(path: string): Entry | undefined {
+    const text = this.#manifest.get(path);
+    return text === undefined ? undefined : parseEntry(text);
+  }
+
   #isDir(path: string): boolean {
-    return this.#manifest.get(path)?.type === "d";
+    return typeOf(this.#manifest, path) === "d";
   }
 
   async #restoreDirs(changed: readonly string[]): Promise<boolean> {
     for (const path of changed.filter((path) => this.#isDir(path)).sort()) {
-      const entry = this.#manifest.get(path);
+      const entry = this.#entry(path);
       const name = textOf(path);
       if (entry === undefined || name === undefined) return false;
       await mkdir(join(this.dir, name), { recursive: true });
-      await chmod(join(this.dir, name), modeOf(entry));
+      await chmod(join(this.dir, name), entry.mode);
     }
     return true;
   }
@@ -174,7 +187,7 @@ export class CopyTree {
 
   /** The uppermost source that still holds the file as it was copied. */
   async #sourceOf(path: string): Promise<string | undefined> {
-    const entry = this.#manifest.get(path);
+    const entry = this.#entry(path);
     const name = textOf(path);
     if (entry === undefined || name === undefined) return undefined;
     for (const from of [...this.source.dirs].reverse()) {
@@ -252,7 +265,8 @@ async function command(argv: readonly string[], cwd?: string, input?: Uint8Array
 }
 
 async function bendLinks(dir: string, moved: readonly Moved[]): Promise<void> {
-  for (const [path, entry] of await manifestOf(dir)) {
+  for (const [path, text] of await manifestOf(dir)) {
+    const entry = parseEntry(text);
     const name = entry.type === "l" ? textOf(path) : undefined;
     const bent = name === undefined ? undefined : bend(targetOf(entry), moved);
     if (name === undefined || bent === undefined) continue;
@@ -291,13 +305,12 @@ function* topmost(paths: readonly string[]): Iterable<string> {
   }
 }
 
-function targetOf(entry: Entry): string {
-  const bytes = entry.shape.split(":").slice(3).join(":");
-  return Buffer.from(bytes, "latin1").toString("utf8");
+function typeOf(manifest: Manifest, path: string): string | undefined {
+  return manifest.get(path)?.[0];
 }
 
-function modeOf(entry: Entry): number {
-  return Number.parseInt(entry.shape.split(":")[0] ?? "755", 8);
+function targetOf(entry: Entry): string {
+  return Buffer.from(entry.target, "latin1").toString("utf8");
 }
 
 function textOf(path: string): string | undefined {
