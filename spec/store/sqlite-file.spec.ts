@@ -257,6 +257,7 @@ test("commit() that throws leaves the others of its group alone", async () => {
   assert.equal([one.status, two.status], ["fulfilled", "fulfilled"]);
   const ids = (await store.actors({ limit: 10 })).map((row) => row.id);
   assert.equal(ids, ["a", "c", "d"]);
+  assert.equal((await store.feed(0, 10)).map((row) => row.actor), ["a", "c", "d"]);
   await store.close();
 });
 
