@@ -1,12 +1,17 @@
 import { writeFile } from "node:fs/promises";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { projectConfigSchema } from "../runtime/cli/config/project-config.ts";
 import { variantsSchema } from "../runtime/variants/variant.ts";
 
 /** The published JSON schemas: file name below `schemas/` and content. */
 export function schemas(): Record<string, string> {
   // What a reader may write, so of the input: a default is not required.
   const variants = toJsonSchema(variantsSchema, { typeMode: "input", ignoreActions: ["check"] });
-  return { "variants.schema.json": `${JSON.stringify(variants, null, 2)}\n` };
+  const config = toJsonSchema(projectConfigSchema, { typeMode: "input" });
+  return {
+    "variants.schema.json": `${JSON.stringify(variants, null, 2)}\n`,
+    "sidecanary.schema.json": `${JSON.stringify(config, null, 2)}\n`,
+  };
 }
 
 /** Writes `schemas/`. */

@@ -1,6 +1,9 @@
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { SidecanaryError } from "../../errors.ts";
+import { parseDuration } from "../options/parse-duration.ts";
+import { parseJobs } from "../options/parse-jobs.ts";
+import { parseKillExitCodes } from "../options/parse-kill-exit-codes.ts";
 import { findUp } from "./find-up.ts";
 import { type ProjectConfig, projectConfigSchema } from "./project-config.ts";
 import { readJson } from "./read-json.ts";
@@ -24,10 +27,38 @@ export function loadProjectConfig(cwd: string, given?: string): LoadedConfig | u
   const value = readJson(path);
   // valibot takes an array for an object without fields.
   const result = v.safeParse(projectConfigSchema, Array.isArray(value) ? null : value);
-  if (result.success) return { path, folder: dirname(path), config: result.output };
+  if (result.success) {
+    refuseMeaningless(result.output, path);
+    return { path, folder: dirname(path), config: result.output };
+  }
   const { field, message } = blame(result.issues[0]);
   const where = field === "" ? path : `${path}: ${field}`;
   throw new SidecanaryError("config-invalid", `${where} ${message}`, { path, field });
+}
+
+/** What has the right shape and still means nothing: `"0s"`, `"5-1"`. */
+function refuseMeaningless(config: ProjectConfig, path: string): void {
+  const refuse = (field: string, parse: () => unknown): void => {
+    try {
+      parse();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const message = `${path}: ${field}: ${error.message}`;
+      throw new SidecanaryError("config-invalid", message, { path, field }, error);
+    }
+  };
+  const { jobs, timeout, minimumTimeout, killExitCodes } = config;
+  if (jobs !== undefined) refuse("jobs", () => parseJobs(jobs, 1));
+  if (timeout !== undefined) refuse("timeout", () => parseDuration(timeout));
+  if (minimumTimeout !== undefined) refuse("minimumTimeout", () => parseDuration(minimumTimeout));
+  if (killExitCodes !== undefined) refuse("killExitCodes", () => parseKillExitCodes(killExitCodes));
+  for (const list of ["builds", "commands"] as const) {
+    for (const [index, command] of (config[list] ?? []).entries()) {
+      if (typeof command === "string" || command.timeout === undefined) continue;
+      const { timeout } = command;
+      refuse(`${list}.${index}.timeout`, () => parseDuration(timeout));
+    }
+  }
 }
 
 interface Issue {

@@ -1,13 +1,14 @@
 import * as v from "valibot";
-import { DURATION_PATTERN } from "../options/parse-duration.ts";
+import { DURATION_PATTERN, LONGEST_MS } from "../options/parse-duration.ts";
 import { JOBS_PATTERN } from "../options/parse-jobs.ts";
 import { EXIT_CODES_PATTERN, KILL_PRESETS } from "../options/parse-kill-exit-codes.ts";
+import { HIGHEST_FACTOR } from "../options/parse-number.ts";
 import { SIDECARS } from "../options/parse-sidecar.ts";
 
 const TIME = "must be a time: seconds (90), or a text like 500ms, 30s, 2m, 1h";
 
 const time = v.union([
-  v.pipe(v.number(TIME), v.gtValue(0, TIME), v.finite(TIME)),
+  v.pipe(v.number(TIME), v.gtValue(0, TIME), v.maxValue(LONGEST_MS / 1000, TIME)),
   v.pipe(v.string(TIME), v.regex(DURATION_PATTERN, TIME)),
 ], TIME);
 
@@ -52,7 +53,7 @@ export const projectConfigSchema = v.pipe(
     timeoutMultiplier: v.optional(v.pipe(
       v.number("must be a factor of at least 1"),
       v.minValue(1, "must be a factor of at least 1"),
-      v.finite("must be a factor of at least 1"),
+      v.maxValue(HIGHEST_FACTOR, `must be a factor of at most ${HIGHEST_FACTOR}`),
       v.description("Budget = multiplier × the baseline's time; 5 where not given"),
     )),
     minimumTimeout: v.optional(

@@ -11,6 +11,9 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** More than this times the baseline is no limit any more. */
+export const HIGHEST_FACTOR = 1000;
+
 /**
  * A factor of at least 1.
  *
@@ -18,8 +21,8 @@ export function parseCount(text: string): number {
  */
 export function parseFactor(text: string): number {
   const factor = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!(factor >= 1) || !Number.isFinite(factor)) {
-    throw new RangeError(`"${text}" is not a factor of at least 1`);
+  if (!(factor >= 1) || factor > HIGHEST_FACTOR) {
+    throw new RangeError(`"${text}" is not a factor from 1 to ${HIGHEST_FACTOR}`);
   }
   return factor;
 }

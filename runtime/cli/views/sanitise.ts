@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 
 /** Controls but for line feed and tab, direction marks, line separators, what hides. */
-// deno-lint-ignore no-control-regex
 const UNSEEN =
-  /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** One line of text from outside, such as an id: nothing in it can move the cursor or hide. */
 export function sanitiseLine(text: string): string {
