@@ -80,7 +80,10 @@ export interface OutboxRow {
   readonly due: number;
   /** How many tries have failed. */
   readonly attempts: number;
-  /** The epoch that was handed this row, or `null`. A row is handed out once in an epoch. */
+  /**
+   * The epoch that was handed this row, or `null`. A row is handed out once in an epoch: when the
+   * epoch rises or the lease is released, `claimed` of the open rows is `null` again.
+   */
   readonly claimed: number | null;
 }
 
@@ -135,7 +138,7 @@ export interface RecordRow {
   readonly collection: string;
   readonly key: string;
   readonly value: string;
-  /** Rises with every write, from 1. */
+  /** Rises with every write, from 1. A row that was deleted is forgotten, and begins at 1 again. */
   readonly version: number;
 }
 
@@ -156,24 +159,31 @@ export interface RecordWrite {
 export interface Transition {
   /** The actor as it shall stand. `owner`, `leaseUntil`, `base` are kept as stored. */
   readonly actor: Omit<ActorRow, "owner" | "leaseUntil" | "base">;
-  /** The revision it was computed from, compared with the stored one; 0 for "no such actor yet". */
+  /**
+   * The revision it was computed from, compared with the stored one; 0 for "no such actor yet".
+   * Where one commit steps an actor several times, compared with what the step before leaves.
+   */
   readonly expected: number;
   /**
-   * The epoch it was computed from, compared with the stored one where given: results of effects are
-   * fenced by it. `actor.epoch` is written only where it is higher than the stored one.
+   * The epoch it was computed from, compared where given with the one stored before the commit (0
+   * without an actor): results of effects are fenced by it. `actor.epoch` is written only where it is
+   * higher than the stored one.
    */
   readonly fence?: number;
   readonly journal: Omit<JournalRow, "seq">;
   readonly outbox: readonly Omit<OutboxRow, "claimed">[];
-  /** Events for other actors (or itself), in order. A row whose (actor, eventId) exists is skipped. */
+  /**
+   * Events for other actors (or itself), in order. One whose (actor, eventId) waits already, was
+   * applied or is a dead letter is skipped. The receiver need not exist yet.
+   */
   readonly tells: readonly Omit<InboxRow, "seq">[];
-  /** Replaces a timer with the same id. */
+  /** Replaces a timer with the same id. Written after `timersCleared`. */
   readonly timersSet: readonly TimerRow[];
   /** Ids of timers to remove; one that is gone is no error. */
   readonly timersCleared: readonly string[];
-  /** Outbox ids of this actor that are `done` by this transition. */
+  /** Outbox ids of this actor that are `done` by this transition; those not open are left alone. */
   readonly settled: readonly string[];
-  /** Outbox ids of this actor that are `cancelled` by this transition. */
+  /** Outbox ids of this actor that are `cancelled` by it; those not open are left alone. */
   readonly cancelled: readonly string[];
 }
 
@@ -182,15 +192,16 @@ export interface Commit {
   readonly transitions: readonly Transition[];
   /**
    * Events that will never be applied. Each removes the inbox row (actor, eventId), and an open
-   * outbox row with the id `eventId` becomes `dead`. One that exists already makes the commit a
-   * `duplicate`, unless there are no transitions: then it is skipped.
+   * outbox row with the id `eventId` becomes `dead`. One that exists already, or whose event was
+   * applied, makes the commit a `duplicate`, unless there are no transitions: then it is skipped.
    */
   readonly deadLetters: readonly DeadLetterRow[];
   readonly records: readonly RecordWrite[];
   /**
    * Who commits, and until when it would hold the leases of the actors that are stepped here. A free
-   * or expired lease is taken (epoch + 1 where the owner changes), an own one is prolonged, another's
-   * is left alone. Outbox rows of an actor leased so are written as `claimed` by its epoch.
+   * or expired lease is taken (epoch + 1 where the owner changes, also from nobody and for a new
+   * actor), an own one is prolonged and never shortened, another's is left alone. A lease has expired
+   * when `leaseUntil <= now`. The owner is not empty. Outbox rows of an actor leased so are written as `claimed` by its epoch.
    */
   readonly lease: { readonly owner: string; readonly until: number } | null;
   /** The committer's time, in ms since the epoch. */
@@ -249,7 +260,7 @@ export interface ClaimRequest {
 /** Due work of one actor, handed to the holder of its lease. */
 export interface ClaimedWork {
   readonly actor: ActorRow;
-  /** Open rows that are due and were not handed out in this epoch; now `claimed` by it. */
+  /** Open rows that are due and were not handed out in this epoch, in order; now `claimed` by it. */
   readonly outbox: readonly OutboxRow[];
   /** All rows, in order. */
   readonly inbox: readonly InboxRow[];
@@ -289,6 +300,9 @@ export interface Store {
    * Writes a commit, whole or not at all. Checked in this order: event ids (`duplicate`), revisions
    * (`conflict`), fences (`fenced`), records (`record-conflict`). An inbox row (actor, eventId) of
    * each transition's journal row is removed with it.
+   *
+   * @throws {TypeError} where the commit contradicts itself: revisions that do not follow, rows of
+   * another actor, one event or record twice, an id with U+0000
    */
   commit(commit: Commit): Promise<CommitResult>;
 
@@ -297,22 +311,28 @@ export interface Store {
    * already `owner`'s, and hands the work over. Due work is: an open outbox row with `due <= now`
    * that was not claimed in the actor's present epoch, an inbox row, a timer with `due <= now`. An
    * actor whose other owner's lease expired while it had open claimed outbox rows has due work too:
-   * taking its lease raises the epoch, so those rows are handed out again. Fair: earliest due first.
+   * taking its lease raises the epoch, so those rows are handed out again. Fair: earliest due first,
+   * where an inbox row is due since its arrival, and such an adoption since the lease expired. The
+   * status of the actor does not matter.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedWork[]>;
 
-  /** Prolongs the leases that `owner` still holds. Answers the ids it does not hold any more. */
+  /** Prolongs the leases that `owner` still holds, even expired ones; never shortens. Answers the ids it does not hold any more. */
   renew(owner: string, actors: readonly string[], until: number): Promise<readonly string[]>;
 
-  /** Gives leases back; ones held by others are left alone. */
+  /**
+   * Gives leases back; ones held by others are left alone. Effects that were handed out are free to
+   * be claimed, by the next holder in the next epoch; what the last one settles meanwhile counts.
+   */
   release(owner: string, actors: readonly string[]): Promise<void>;
 
-  /** Writes what became of effects. Answers the ids that were refused, because fenced or not open. */
+  /** Writes what became of effects, together. Answers the ids that were refused, because fenced or not open. */
   settle(settlements: readonly Settlement[], now: number): Promise<readonly string[]>;
 
   /**
    * The earliest time at which {@link Store.claim} could hand something out that it would not now, or
-   * something it would now; `undefined` where nothing waits. For actors of these definitions.
+   * something it would now; never before `now`, `undefined` where nothing waits. For actors of these
+   * definitions.
    */
   nextDue(owner: string, hashes: readonly string[], now: number): Promise<number | undefined>;
 
@@ -340,7 +360,7 @@ export interface Store {
   timers(actor: string | null, limit: number): Promise<readonly TimerRow[]>;
   /** Inbox rows of one actor in order. */
   inbox(actor: string, limit: number): Promise<readonly InboxRow[]>;
-  /** Dead letters of one actor, or with `null` all, oldest first. */
+  /** Dead letters of one actor, or with `null` all, in the order of writing. */
   deadLetters(actor: string | null, limit: number): Promise<readonly DeadLetterRow[]>;
 
   /** Keeps a machine's definition; one with the same hash is left as it is. */
@@ -356,8 +376,9 @@ export interface Store {
 
   /**
    * Forgets what is older than `before` (ms since the epoch): journal rows (never an actor's latest;
-   * `base` moves up, rows stay contiguous), outbox rows that are not open, dead letters, and whole
-   * actors that ended (`done`, `error`, `stopped`) before it and have no open row. Event ids that go
+   * `base` moves up, rows stay contiguous), outbox rows that are not open with the journal row of their
+   * revision, dead letters, and whole actors that ended (`done`, `error`, `stopped`) before it and
+   * have no open outbox row, inbox row or timer. A `seq` never comes back. Event ids that go
    * are no longer recognised as duplicates.
    */
   prune(before: number): Promise<PruneResult>;
