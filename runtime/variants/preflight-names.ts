@@ -53,20 +53,39 @@ function unquote(name: string): string {
 }
 
 /**
- * Whether the patch names its files as they are, without `a/` and `b/` (`diff.noprefix`).
+ * Whether the patch names its files as they are, without `a/` and `b/` (`diff.noprefix`): where each
+ * file has one name on both sides. A name on one side only tells by its look.
  *
  * @param isFolder whether the payload has a folder of this name at its top
  */
 export function isWithoutPrefix(patch: string, isFolder: (name: string) => boolean): boolean {
-  const pairs = [
-    ...patch.matchAll(/^diff --git (.+) \1\r?$/gm),
-    ...patch.matchAll(/^--- ([^\t\r\n]+).*\r?\n\+\+\+ (?:\1|\/dev\/null)(?:\t.*)?\r?$/gm),
-    ...patch.matchAll(/^--- \/dev\/null.*\r?\n\+\+\+ ([^\t\r\n]+).*$/gm),
-  ];
-  const headers = [...patch.matchAll(/^(?:diff --git .|--- .*\r?\n\+\+\+ .)/gm)];
-  return pairs.length > 0 && pairs.length >= headers.length &&
-    pairs.every(([, name = ""]) => {
-      const prefix = /^"?([abciow])\//.exec(name)?.[1];
-      return prefix === undefined || isFolder(prefix);
-    });
+  const plain = (name: string) => prefixOf(name) === undefined;
+  const plainOrFolder = (name: string) => plain(name) || isFolder(prefixOf(name) ?? "");
+  const files = patch.match(/^diff --git /gm)?.length ?? 0;
+  if (files > 0) {
+    const same = names(patch, /^diff --git (.+) \1\r?$/gm);
+    const moved = names(patch, MOVED);
+    return same.length + moved.length === files && same.every(plainOrFolder);
+  }
+  const same = names(patch, /^--- ([^\t\r\n]+).*\r?\n\+\+\+ \1(?:\t.*)?\r?$/gm);
+  const gone = names(patch, /^--- ([^\t\r\n]+).*\r?\n\+\+\+ \/dev\/null(?:\t.*)?\r?$/gm);
+  const made = names(patch, /^--- \/dev\/null.*\r?\n\+\+\+ ([^\t\r\n]+).*$/gm);
+  const all = patch.match(/^--- .*\r?\n\+\+\+ ./gm)?.length ?? 0;
+  return all > 0 && same.length + gone.length + made.length === all &&
+    same.every(plainOrFolder) && gone.every(plain) && made.every(plain);
+}
+
+/** `rename from` and `copy from` never have a prefix: the header has none either if it says the same. */
+const MOVED = new RegExp(
+  String.raw`^diff --git (.+) (.+)\r?\n(?:old mode .*\n|new mode .*\n)*similarity index .*\n` +
+    String.raw`(?:rename|copy) from \1\r?\n(?:rename|copy) to \2\r?$`,
+  "gm",
+);
+
+function names(patch: string, pattern: RegExp): string[] {
+  return [...patch.matchAll(pattern)].map(([, name = ""]) => name);
+}
+
+function prefixOf(name: string): string | undefined {
+  return /^"?([abciow])\//.exec(name)?.[1];
 }

@@ -53,6 +53,13 @@ const PROJECT = `
   cp src/a.js src/deep/b.js; echo '{}' > lib/c.json; printf '\\000\\001\\002' > bin; ln -s a.js src/link
   echo '#!/bin/sh' > run.sh; chmod +x run.sh; printf 'no end' > src/no-end; : > empty`;
 
+/** One project with `src/a.js`, shared by the tests that leave it as it is. */
+const shared: { scene?: Scene } = {};
+
+async function project(): Promise<Scene> {
+  return shared.scene ??= await scene(`${PROJECT}; cp src/a.js a.js; mkdir deep; echo z > deep/z`);
+}
+
 const CHANGES: Record<string, string> = {
   "an edit": "sed -i 's/line 5/mutant/' src/a.js",
   "a new file": "mkdir new; echo x > new/file",
@@ -74,7 +81,7 @@ const CHANGES: Record<string, string> = {
 for (const [name, script] of Object.entries(CHANGES)) {
   for (const renames of ["--find-renames", "--no-renames"]) {
     test(`preflight() plans ${name} with ${renames} to the tree that git makes`, async () => {
-      const { repo, payload } = await scene(PROJECT);
+      const { repo, payload } = await project();
       const { patch, tree } = await made(repo, script, renames);
       const planned = await one(payload, patch);
       assertRun(planned);
@@ -87,8 +94,11 @@ for (const [name, script] of Object.entries(CHANGES)) {
       assert.ok((await verifyTree(dir, planned.changed)).length > 0);
       await writeChanged(dir, await readChanged(payload, planned));
       assert.equal(await verifyTree(dir, planned.changed), []);
-      await repo.sh(`git read-tree ${tree}; git checkout-index -afq; git clean -fdqx`);
-      assert.equal(await treeDigest(dir), await treeDigest(repo.dir, { without: [".git"] }));
+      const expected = await tempDir();
+      await repo.sh(`
+        export GIT_INDEX_FILE='${expected}/index'; git read-tree ${tree}
+        git checkout-index -aq --prefix='${expected}/'; rm '${expected}/index'`);
+      assert.equal(await treeDigest(dir), await treeDigest(expected));
     });
   }
 }
@@ -114,7 +124,7 @@ test("preflight() takes a patch whose bytes are not UTF-8", async () => {
 });
 
 test("preflight() reports a patch that does not apply in git's words", async () => {
-  const { payload } = await scene(PROJECT);
+  const { payload } = await project();
   const patch = "--- a/src/a.js\n+++ b/src/a.js\n@@ -1,2 +1,2 @@\n-nothing\n+x\n line 2\n";
   const message = "error: patch failed: src/a.js:1\nerror: src/a.js: patch does not apply";
   const planned = await one(payload, patch);
@@ -151,7 +161,7 @@ test("preflight() rejects what leaves the payload, and what cannot be", async ()
 });
 
 test("preflight() calls a patch that changes nothing a no-op", async () => {
-  const { payload } = await scene(PROJECT);
+  const { payload } = await project();
   const same = "--- a/src/a.js\n+++ b/src/a.js\n@@ -1,2 +1,2 @@\n-line 1\n+line 1\n line 2\n";
   for (const patch of ["", "\n \n", same]) {
     const planned = await one(payload, patch);
@@ -160,7 +170,7 @@ test("preflight() calls a patch that changes nothing a no-op", async () => {
 });
 
 test("preflight() lets equal trees share the verdict of the first", async () => {
-  const { repo, payload } = await scene(PROJECT);
+  const { repo, payload } = await project();
   const { patch } = await made(repo, CHANGES["an edit"]!);
   const { patch: other } = await made(repo, CHANGES["a mode"]!);
   const patches = [other, patch, patch.replace(/^index .*\n/m, ""), patch.trimEnd()];
@@ -179,7 +189,7 @@ test("preflight() lets equal trees share the verdict of the first", async () => 
 const HUNK = "@@ -4,3 +4,3 @@\n line 4\n-line 5\n+mutant\n line 6\n";
 
 test("preflight() repairs what people and programs get wrong, and says what", async () => {
-  const { repo, payload } = await scene(PROJECT);
+  const { repo, payload } = await project();
   const { tree } = await made(repo, CHANGES["an edit"]!);
   const head = "--- a/src/a.js\n+++ b/src/a.js\n";
   const repairs: [string, string[]][] = [
@@ -220,10 +230,39 @@ test("preflight() takes names relative to the folder it was started in, the root
   assertRun(only);
   assert.equal(only.changed.map((file) => file.path), ["pkg/src/only"]);
   assert.equal(only.repairs, ["subdirectory"]);
-  assert.match(only.patch.toString(), /^diff --git a\/pkg\/src\/only/);
+  assert.match(only.patch.toString(), /^diff --git a\/pkg\/src\/only[^]*\n-only\n\+x\n$/);
   const root = await one(payload, "--- a/same\n+++ b/same\n@@ -1 +1 @@\n-root\n+x\n");
   assertRun(root);
   assert.equal(root.changed.map((file) => file.path), ["same"]);
+});
+
+for (const [name, script] of Object.entries(CHANGES)) {
+  test(`preflight() plans ${name} without prefixes to the tree that git makes`, async () => {
+    const { repo, payload } = await scene(
+      `${PROJECT}; cp src/a.js a.js; mkdir deep; echo z > deep/z`,
+    );
+    const { patch, tree } = await made(repo, script, "--find-renames --no-prefix");
+    const planned = await one(payload, patch);
+    assertRun(planned);
+    assert.is(planned.tree, tree);
+    assert.equal(planned.repairs, ["no-prefix"]);
+  });
+}
+
+test("preflight() takes a/ and b/ for prefixes, unless they are the payload's folders", async () => {
+  const { payload } = await scene("mkdir a; echo 1 > a/x; echo 1 > x; echo 1 > y");
+  const paths = async (from: string, to: string): Promise<unknown> => {
+    const hunk = from === "/dev/null" ? "@@ -0,0 +1 @@\n" : "@@ -1 +1 @@\n-1\n";
+    const planned = await one(payload, `--- ${from}\n+++ ${to}\n${hunk}+2\n`);
+    return planned.kind === "run" ? planned.changed.map((file) => file.path) : planned;
+  };
+  assert.equal(await paths("a/x", "b/x"), ["x"]);
+  assert.equal(await paths("a/x", "a/x"), ["a/x"]);
+  assert.equal(await paths("b/y", "b/y"), ["y"]);
+  assert.equal(await paths("/dev/null", "b/new"), ["new"]);
+  assert.equal(await paths("/dev/null", "a/new"), ["new"]);
+  assert.equal(await paths("/dev/null", "src/new"), ["src/new"]);
+  assert.equal(await paths("i/x", "w/x"), ["x"]);
 });
 
 test("preflight() does not take an applied patch for one without prefixes", async () => {
@@ -236,7 +275,7 @@ test("preflight() does not take an applied patch for one without prefixes", asyn
 });
 
 test("preflight() points at the first changed lines of the unpatched file", async () => {
-  const { repo, payload } = await scene(PROJECT);
+  const { repo, payload } = await project();
   const at = async (script: string): Promise<unknown> => {
     const planned = await one(payload, (await made(repo, script, "--find-renames")).patch);
     assertRun(planned);
@@ -254,7 +293,7 @@ test("preflight() points at the first changed lines of the unpatched file", asyn
 });
 
 test("preflight() points at the file that the patch names first", async () => {
-  const { payload } = await scene(PROJECT);
+  const { payload } = await project();
   const patch = `--- a/src/deep/b.js\n+++ b/src/deep/b.js\n${HUNK}` +
     `--- a/src/a.js\n+++ b/src/a.js\n${HUNK}`;
   const planned = await one(payload, patch);
@@ -263,16 +302,16 @@ test("preflight() points at the file that the patch names first", async () => {
 });
 
 test("preflight() leaves the payload as it was", async () => {
-  const { payload } = await scene(PROJECT);
+  const { payload } = await project();
   const before = await treeDigest(payload.gitDir);
-  await one(payload, "--- a/src/a.js\n+++ b/src/a.js\n" + HUNK);
+  await one(payload, "--- a/src/a.js\n+++ b/src/a.js\n" + HUNK.replace("mutant", "its own"));
   const after = await treeDigest(payload.gitDir);
   assert.equal(after.filter((line) => !before.includes(line)).length, 1, "one blob more");
   assert.equal(before.filter((line) => !after.includes(line)), []);
 });
 
 test("preflight() stops when it is aborted", async () => {
-  const { payload } = await scene(PROJECT);
+  const { payload } = await project();
   const reason = new Error("stop");
   const variants = [{ id: "v", description: "", patch: "x" }];
   try {
