@@ -119,12 +119,23 @@ export class WorkLoop {
     const arrivals = claimed.flatMap((work) => work.inbox).sort((a, b) => a.seq - b.seq);
     const due = claimed.flatMap((work) => work.timers).sort((a, b) => a.due - b.due);
     const came = await Promise.all([
-      ...arrivals.map((row) => this.#arrive(row)),
+      this.#arriveAll(arrivals),
       ...due.map((row) => this.#fire(row)),
     ]);
     this.#host.assertAlive();
     // Work that comes to nothing waits for the next poll, and does not spin.
     return came.includes(true) || claimed.some((work) => work.outbox.length > 0);
+  }
+
+  /** Answers whether anything was done. */
+  async #arriveAll(rows: readonly InboxRow[]): Promise<boolean> {
+    // What a supervisor tells several children happens in the order in which it was told.
+    if (rows.some(isControl)) {
+      let came = false;
+      for (const row of rows) came = await this.#arrive(row) || came;
+      return came;
+    }
+    return (await Promise.all(rows.map((row) => this.#arrive(row)))).includes(true);
   }
 
   async #arrive(row: InboxRow): Promise<boolean> {
@@ -158,6 +169,10 @@ export class WorkLoop {
     this.#timer = undefined;
     this.#armedFor = Infinity;
   }
+}
+
+function isControl(row: InboxRow): boolean {
+  return row.event.startsWith('{"type":"sidecanary.');
 }
 
 /** Control events come by the inbox, from a supervisor. */

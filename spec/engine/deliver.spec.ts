@@ -210,6 +210,20 @@ test("deliver() gives up with store-busy when the actor never stands still", asy
   await engine.close();
 });
 
+test("a dead letter is decided on what the store says now, not on what was known", async () => {
+  const one = await world({ owner: "one" });
+  const two = await world({ owner: "two", store: one.store, clock: one.clock });
+  one.engine.register(counterMachine);
+  two.engine.register(counterMachine);
+  await two.engine.start("c", "counter");
+  await two.engine.deliver("c", { type: "END" }, { eventId: "end" });
+  await one.engine.restart("c", "initial");
+  const add = await two.engine.deliver("c", { type: "ADD", by: 1 }, { eventId: "a" });
+  assert.equal(add, { outcome: "applied", revision: 4 });
+  await one.engine.close();
+  await two.engine.close();
+});
+
 test("subscribe() tells of every local transition, in order", async () => {
   const { engine } = await world();
   engine.register(counterMachine);

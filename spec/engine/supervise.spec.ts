@@ -171,6 +171,40 @@ test("backoff delays the restart by a durable timer, and siblings wait with it",
   await opened.engine.close();
 });
 
+test("a crashed actor's timers do not fire, and are armed again when it runs on", async () => {
+  const backoff = { baseMs: 100_000, factor: 1, capMs: 100_000, jitter: 0 };
+  const opened = await pool({ strategy: "rest_for_one", backoff });
+  await crash(opened, "b");
+  assert.equal((await opened.store.timers(null, 10)).map((row) => `${row.actor} ${row.id}`), [
+    "a xstate.after.60000.worker.working",
+    "sup restart",
+  ]);
+  await opened.clock.advance(99_999);
+  assert.equal(await epochs(opened, ["b", "c"]), ["b crashed 1", "c crashed 1"]);
+  await opened.clock.advance(1);
+  const [b, c] = await Promise.all(["b", "c"].map((id) => opened.engine.actor(id)));
+  assert.equal([b?.value, c?.value], ["late", "late"]);
+  assert.equal((await opened.store.deadLetters(null, 10)).map((row) => row.reason), ["crash"]);
+  await opened.engine.close();
+});
+
+test("siblings are suspended in the reverse order of their start, and run again in it", async () => {
+  const opened = await pool({ strategy: "one_for_all" });
+  await crash(opened, "b");
+  const rows = await opened.store.feed(0, 1_000);
+  const told = rows.filter((row) => row.cause?.startsWith("sup:")).map((row) =>
+    `${row.actor} ${(JSON.parse(row.event) as { type: string }).type}`
+  );
+  assert.equal(told, [
+    "c sidecanary.suspend",
+    "a sidecanary.suspend",
+    "a sidecanary.restart",
+    "b sidecanary.restart",
+    "c sidecanary.restart",
+  ]);
+  await opened.engine.close();
+});
+
 test("a restart that waits survives kill()", async () => {
   const backoff = { baseMs: 30_000, factor: 2, capMs: 60_000, jitter: 0 };
   const opened = await pool({ backoff });
