@@ -48,7 +48,8 @@ export async function capturePayload(options: CaptureOptions): Promise<Payload> 
   let entries = new Map<BytePath, IndexEntry>();
   for (let attempt = 1;; attempt++) {
     const began = Math.floor(Date.now() / 1000) - 1;
-    for (const entry of await addFiles([...pending], shared)) entries.set(entry.path, entry);
+    const added = await addFiles([...pending], shared);
+    for (const entry of added) entries.set(entry.path, entry);
     await writeFile(indexFile, formatIndex(entries.values()));
     // git compares the content of entries that are not older than their index.
     await utimes(indexFile, began, began);
@@ -59,6 +60,7 @@ export async function capturePayload(options: CaptureOptions): Promise<Payload> 
     ]);
     listing = now;
     const again = new Set(splitNul(changed));
+    for (const path of await changedUnseen(added, began, shared)) again.add(path);
     for (const path of now.paths) if (!entries.has(path) && isReachable(path)) again.add(path);
     const before = entries.size;
     entries = new Map([...entries].filter(([path]) => now.paths.has(path) && !again.has(path)));
@@ -79,6 +81,23 @@ export async function capturePayload(options: CaptureOptions): Promise<Payload> 
     repository: place.repository,
     warnings: listing.warnings,
   };
+}
+
+/**
+ * Files that kept their size and time of modification while their content changed: git compares
+ * the time of the last status change by the second, so those of this second are read twice.
+ */
+async function changedUnseen(
+  added: readonly IndexEntry[],
+  began: number,
+  shared: GitOptions,
+): Promise<BytePath[]> {
+  const suspects = added.filter(({ ctimeSeconds, mtime }) => {
+    return ctimeSeconds >= began && mtime.seconds < began;
+  });
+  const again = await addFiles(suspects.map((entry) => entry.path), shared);
+  const second = new Map(again.map((entry) => [entry.path, entry.oid]));
+  return suspects.filter(({ path, oid }) => second.get(path) !== oid).map(({ path }) => path);
 }
 
 /** The listing without our own scratch folder, should it stand in the tree. */

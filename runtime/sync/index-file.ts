@@ -11,6 +11,8 @@ export interface IndexEntry {
   readonly oid: string;
   /** When the file was last modified, as it was captured. */
   readonly mtime: { readonly seconds: number; readonly nanoseconds: number };
+  /** When its status last changed. */
+  readonly ctimeSeconds: number;
   /** The entry's own bytes in the index file. */
   readonly raw: Buffer;
 }
@@ -41,6 +43,7 @@ export function parseIndex(bytes: Buffer): IndexEntry[] {
       path: fromBytes(bytes.subarray(at + FIXED, end)),
       mode: bytes.readUInt32BE(at + 24),
       oid: bytes.toString("hex", at + 40, at + 60),
+      ctimeSeconds: bytes.readUInt32BE(at),
       mtime: { seconds: bytes.readUInt32BE(at + 8), nanoseconds: bytes.readUInt32BE(at + 12) },
       raw: bytes.subarray(at, next),
     });
