@@ -28,9 +28,9 @@ export function applyChanges(before: Json | undefined, changes: readonly Change[
       continue;
     }
     let holder = root as Holder;
-    for (const key of path.slice(0, -1)) holder = holder[key] as Holder;
+    for (const key of path.slice(0, -1)) holder = own(holder, key) as Holder;
     if (value === undefined) delete holder[last];
-    else holder[last] = value;
+    else setOwn(holder, last, value);
   }
   if (root === undefined) throw new RangeError("Cannot apply changes: there is nothing to change");
   return root;
@@ -51,14 +51,24 @@ function collect(
   }
   if (isObject(before) && isObject(after)) {
     for (const key of Object.keys(before)) {
-      if (after[key] === undefined) changes.push([[...path, key]]);
+      if (!Object.hasOwn(after, key)) changes.push([[...path, key]]);
     }
     for (const [key, value] of Object.entries(after)) {
-      collect(before[key], value, [...path, key], changes);
+      collect(own(before, key), value, [...path, key], changes);
     }
     return;
   }
   changes.push([path, after]);
+}
+
+// A key of JSON may be called `__proto__`, which is an accessor when it is read or set plainly.
+function own(holder: { readonly [key: string]: Json }, key: string | number): Json | undefined {
+  return Object.hasOwn(holder, key) ? holder[key] : undefined;
+}
+
+function setOwn(holder: Holder, key: string | number, value: Json): void {
+  const attributes = { value, writable: true, enumerable: true, configurable: true };
+  Object.defineProperty(holder, key, attributes);
 }
 
 function isArray(value: Json | undefined): value is readonly Json[] {

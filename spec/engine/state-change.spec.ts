@@ -11,10 +11,21 @@ test("applyChanges() of changesBetween() gives the second value, for any two JSO
   const json = fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.parse(JSON.stringify(value)));
   await check(
     fc.property(json, json, (before: Json, after: Json) => {
-      assert.equal(applyChanges(before, changesBetween(before, after)), after);
+      const applied = applyChanges(before, changesBetween(before, after));
+      assert.is(canonical(applied), canonical(after));
     }),
     { numRuns: 500 },
   );
+});
+
+test("a property called __proto__ is a property", () => {
+  const [empty, full, other] = ["{}", '{"__proto__":{"a":1}}', '{"__proto__":{"a":2}}'].map(
+    (text) => JSON.parse(text) as Json,
+  ) as [Json, Json, Json];
+  for (const [before, after] of [[empty, full], [full, other], [full, empty]] as const) {
+    const applied = applyChanges(before, changesBetween(before, after));
+    assert.is(JSON.stringify(applied), JSON.stringify(after));
+  }
 });
 
 test("changesBetween() names only what differs", () => {
@@ -24,3 +35,11 @@ test("changesBetween() names only what differs", () => {
   assert.equal(changesBetween(before, structuredClone(before)), []);
   assert.equal(changesBetween(undefined, 1), [[[], 1]]);
 });
+
+/** JSON text with sorted keys. */
+function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join()}}`;
+}
