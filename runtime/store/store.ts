@@ -201,7 +201,8 @@ export interface Commit {
    * Who commits, and until when it would hold the leases of the actors that are stepped here. A free
    * or expired lease is taken (epoch + 1 where the owner changes, also from nobody and for a new
    * actor), an own one is prolonged and never shortened, another's is left alone. A lease has expired
-   * when `leaseUntil <= now`. The owner is not empty. Outbox rows of an actor leased so are written as `claimed` by its epoch.
+   * when `leaseUntil <= now`. The owner is not empty. Outbox rows of an actor leased
+   * so are written as `claimed` by its epoch.
    */
   readonly lease: { readonly owner: string; readonly until: number } | null;
   /** The committer's time, in ms since the epoch. */
