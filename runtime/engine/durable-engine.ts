@@ -386,8 +386,8 @@ function eventJob(actor: string, event: EventData, eventId: string, cause: strin
   if (type.startsWith("xstate.") || type.startsWith("sidecanary.")) {
     throw refused(actor, type, `"xstate.*" and "sidecanary.*" are the engine's own`);
   }
-  if (typeof eventId !== "string" || eventId === "") {
-    throw refused(actor, type, `it has no event id; mint one where the event arises`);
+  if (typeof eventId !== "string" || eventId === "" || eventId.includes("\0")) {
+    throw refused(actor, type, `it has no usable event id; mint one where the event arises`);
   }
   // Parsed again, so that what the machine sees now is what a later reader of the journal sees.
   const plain = JSON.parse(plainJson(event, `event "${type}" for actor "${actor}"`)) as EventData;
@@ -395,8 +395,12 @@ function eventJob(actor: string, event: EventData, eventId: string, cause: strin
 }
 
 function checkId(actor: string, event: string): void {
-  if (typeof actor !== "string" || actor === "") {
-    throw refused(String(actor), event, "an actor's id is a string with at least one character");
+  if (typeof actor !== "string" || actor === "" || actor.includes("\0")) {
+    throw refused(
+      String(actor),
+      event,
+      "an actor's id is a string of 1 or more characters, not U+0000",
+    );
   }
 }
 

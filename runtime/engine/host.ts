@@ -29,6 +29,7 @@ export class Host {
       clock: this.clock,
       random,
       owner: this.owner,
+      works: options.works ?? true,
       leaseMs: options.leaseMs ?? 10_000,
       pollMs: options.pollMs ?? 500,
       cacheSize: options.cacheSize ?? 1_000,

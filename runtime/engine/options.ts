@@ -16,6 +16,12 @@ export interface EngineOptions {
    */
   readonly owner?: string;
   /**
+   * Whether this process runs effects, timers and what actors tell each other. One that does not only
+   * delivers events: it takes no lease, and leaves the rest to the processes that do.
+   * @default true
+   */
+  readonly works?: boolean;
+  /**
    * How long a lease is taken for, in ms. After a crash, another process adopts the actors when it
    * has run out.
    * @default 10_000

@@ -38,6 +38,7 @@ export class WorkLoop {
   }
 
   start(): void {
+    if (!this.#host.settings.works) return;
     this.#unwatch = this.#host.store.watch(() => this.kick());
     this.kick();
   }
@@ -50,7 +51,7 @@ export class WorkLoop {
 
   /** Looks as soon as possible. */
   kick(): void {
-    if (!this.#host.isOpen()) return;
+    if (!this.#host.isOpen() || !this.#host.settings.works) return;
     this.#again = true;
     this.#looking ??= Promise.resolve().then(() => this.#look()).finally(() => {
       this.#looking = undefined;
@@ -60,6 +61,7 @@ export class WorkLoop {
 
   /** Looks at this time at the latest. */
   dueAt(due: number): void {
+    if (!this.#host.settings.works) return;
     if (due < this.#armedFor && this.#looking === undefined) this.#arm(due);
   }
 

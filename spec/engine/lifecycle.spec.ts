@@ -217,6 +217,24 @@ test("kill() during a commit never answers applied, and nothing more is written"
   assert.is((await one.store.read("c"))?.revision, 1);
 });
 
+test("an engine that does not work delivers, and leaves effects and timers to one that does", async () => {
+  const calls: Call[] = [];
+  const sender = await world({ owner: "sender", works: false });
+  sender.engine.register(workerMachine(calls));
+  await sender.engine.start("w", "worker");
+  await sender.engine.deliver("w", { type: "GO" }, { eventId: "go" });
+  await sender.clock.advance(120_000);
+  assert.is((await sender.engine.actor("w"))?.value, "working");
+  assert.is((await sender.store.read("w"))?.owner, null);
+  assert.equal(calls, []);
+  const worker = await world({ owner: "worker", store: sender.store, clock: sender.clock });
+  worker.engine.register(workerMachine(calls));
+  await worker.engine.idle();
+  assert.is((await sender.engine.actor("w"))?.value, "late");
+  await sender.engine.close();
+  await worker.engine.close();
+});
+
 test("waitFor() sees commits of other engines, and times out with the actor's name", async () => {
   const one = await world({ owner: "one" });
   const two = await world({ owner: "two", store: one.store, clock: one.clock });
