@@ -194,7 +194,9 @@ export class Deliverer {
         transitions: plans.map((each) => each.transition),
         deadLetters: letters as Parameters<typeof host.store.commit>[0]["deadLetters"],
         records,
-        lease: host.isOpen() ? { owner: host.owner, until: now + host.settings.leaseMs } : null,
+        lease: host.isOpen() && host.settings.works
+          ? { owner: host.owner, until: now + host.settings.leaseMs }
+          : null,
         now,
       });
       host.assertAlive();
