@@ -354,23 +354,25 @@ export function sandboxContract(subject: ContractSubject): void {
     const tree = await liveTree();
     writeFiles(tree.root, { "old-cache": "old" });
     const provider = await providerOf(tree);
-    assert.is(provider.warmth, "shared");
+    assert.is(provider.warmth, subject.samePath ? "shared" : "own");
     const one = await provider.create({ worker: 0 }, never);
     const two = await provider.create({ worker: 1 }, never);
-    const baseline = await one.open(undefined, never);
-    await output(
-      baseline,
-      "mkdir -p dist/deep && echo built > dist/deep/out; echo warm > node_modules/dep/index.txt; rm old-cache; mkdir empty",
-    );
-    await one.freeze(baseline);
+    for (const sidecar of provider.warmth === "shared" ? [one] : [one, two]) {
+      const baseline = await sidecar.open(undefined, never);
+      await output(
+        baseline,
+        "mkdir -p dist/deep && echo built > dist/deep/out; echo warm > node_modules/dep/index.txt; rm old-cache; mkdir empty",
+      );
+      await sidecar.freeze(baseline);
+    }
     for (const sidecar of [one, two, one, two]) {
       const sandbox = await sidecar.open(changeOf(file("src/a.txt", "v\n")), never);
       assert.is(
         await output(
           sandbox,
-          "cat dist/deep/out node_modules/dep/index.txt src/a.txt; ls; rm -rf dist node_modules empty; touch old-cache",
+          "cat dist/deep/out node_modules/dep/index.txt src/a.txt; ls; mv src renamed && cat renamed/b.txt; rm -rf dist node_modules empty; touch old-cache",
         ),
-        "built\nwarm\nv\ndist\nempty\nnode_modules\nrun.sh\nsrc\n",
+        "built\nwarm\nv\ndist\nempty\nnode_modules\nrun.sh\nsrc\npayload b\n",
       );
       await sandbox.close();
     }

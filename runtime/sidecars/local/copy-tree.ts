@@ -56,14 +56,12 @@ export interface CopyTreeOptions {
  */
 export class CopyTree {
   readonly dir: string;
-  readonly source: CopySource;
-  readonly #original: string;
+  #source: CopySource;
   #manifest: Manifest;
 
-  private constructor(options: CopyTreeOptions, manifest: Manifest) {
-    this.dir = options.dir;
-    this.source = options.source;
-    this.#original = options.original;
+  private constructor(dir: string, source: CopySource, manifest: Manifest) {
+    this.dir = dir;
+    this.#source = source;
     this.#manifest = manifest;
   }
 
@@ -81,7 +79,7 @@ export class CopyTree {
       await bendLinks(dir, options.moved);
       await bendGitFile(dir, options.moved);
     }
-    return new CopyTree(options, await manifestOf(dir));
+    return new CopyTree(dir, source, await manifestOf(dir));
   }
 
   /**
@@ -120,10 +118,7 @@ export class CopyTree {
    */
   async keep(delta: string): Promise<CopySource> {
     await mkdir(delta, { mode: 0o700 });
-    if (!hasGnuTools()) {
-      await copyOver(this.dir, delta, false);
-      return { dirs: [delta], gone: [] };
-    }
+    if (!hasGnuTools()) return await this.#keepWhole(delta);
     const now = await takeManifest(this.dir);
     const { added, changed } = diffManifests(this.#manifest, now, true);
     const present = [...added, ...changed].filter((path) => now.has(path));
@@ -136,20 +131,36 @@ export class CopyTree {
       return now.has(path) && typeOf(now, path) !== typeOf(this.#manifest, path);
     });
     this.#manifest = now;
-    const gone = [...this.source.gone.filter((path) => !now.has(path)), ...missing];
-    const source = { dirs: [...this.source.dirs, delta], gone };
     // cp cannot lay a file over a directory: a whole copy is the simple way out.
-    if (retyped.length === 0) return source;
-    await removeTree(delta);
-    await mkdir(delta, { mode: 0o700 });
-    await copyOver(this.dir, delta, false);
-    return { dirs: [delta], gone: [] };
+    if (retyped.length > 0) {
+      await removeTree(delta);
+      await mkdir(delta, { mode: 0o700 });
+      return await this.#keepWhole(delta);
+    }
+    const gone = [...this.#source.gone.filter((path) => !now.has(path)), ...missing];
+    this.#source = { dirs: [...this.#source.dirs, delta], gone };
+    return this.#source;
   }
 
-  /** Answers for what was made of this source: {@link CopyTree.keep} of this very tree. */
-  withSource(source: CopySource): CopyTree {
-    const options = { dir: this.dir, original: this.#original, reflink: false, moved: [] };
-    return new CopyTree({ ...options, source }, this.#manifest);
+  async #keepWhole(delta: string): Promise<CopySource> {
+    await copyOver(this.dir, delta, false);
+    this.#source = { dirs: [delta], gone: [] };
+    return this.#source;
+  }
+
+  /**
+   * Brings a clean copy to a later state of its own source.
+   *
+   * @returns whether `source` is one; where not, the tree has to be made anew
+   */
+  async advance(source: CopySource): Promise<boolean> {
+    const { dirs } = this.#source;
+    if (!hasGnuTools() || dirs.some((dir, index) => source.dirs[index] !== dir)) return false;
+    for (const from of source.dirs.slice(dirs.length)) await copyOver(from, this.dir, false);
+    await removePaths(this.dir, source.gone);
+    this.#source = source;
+    this.#manifest = await takeManifest(this.dir);
+    return true;
   }
 
   #entry(path: string): Entry | undefined {
@@ -190,7 +201,7 @@ export class CopyTree {
     const entry = this.#entry(path);
     const name = textOf(path);
     if (entry === undefined || name === undefined) return undefined;
-    for (const from of [...this.source.dirs].reverse()) {
+    for (const from of [...this.#source.dirs].reverse()) {
       const found = await lstat(join(from, name)).catch(() => undefined);
       if (found === undefined) continue;
       if (entry.type === "l") {

@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, rename, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SidecanaryError } from "../../errors.ts";
 import type { Change, Sandbox, Sidecar, SidecarSpec } from "../provider.ts";
@@ -19,10 +19,8 @@ export interface CopyMode {
   readonly privilege: Privilege | undefined;
 }
 
-interface Covered {
-  readonly path: string;
-  source: CopySource;
-}
+/** What each covered directory is copied from, in their order. */
+type Sources = readonly CopySource[];
 
 const BIND = `while [ $# -gt 0 ]; do mount --bind "$1" "$2"; shift 2; done`;
 
@@ -32,7 +30,10 @@ export class CopyStock {
   readonly mode: CopyMode;
   readonly scratch: string;
   readonly ledger = new MtimeLedger();
-  readonly covered: readonly Covered[];
+  /** The directories that commands must not change: the root first. */
+  readonly covered: readonly string[];
+  /** Where later copies start; every sidecar's own business where copies have paths of their own. */
+  sources: Sources;
   #frozen = 0;
 
   constructor(workspace: Workspace, mode: CopyMode, scratch: string) {
@@ -41,39 +42,36 @@ export class CopyStock {
     this.scratch = scratch;
     const { root, protect, checkout } = workspace;
     const outside = protect.filter((path) => path !== root && !path.startsWith(`${root}/`));
-    this.covered = [
-      { path: root, source: { dirs: [root, checkout], gone: [] } },
-      ...outside.map((path) => ({ path, source: { dirs: [path], gone: [] } })),
-    ];
+    this.covered = [root, ...outside];
+    this.sources = this.covered.map((path) => ({
+      dirs: path === root ? [root, checkout] : [path],
+      gone: [],
+    }));
   }
 
-  async copy(home: string): Promise<CopyTree[]> {
+  async copy(home: string, sources: Sources): Promise<CopyTree[]> {
     const trees: CopyTree[] = [];
     await mkdir(home, { mode: 0o700 });
-    const dirs = this.covered.map(({ path }, index) => ({ path, dir: join(home, `u${index}`) }));
-    for (const [index, { path, source }] of this.covered.entries()) {
-      const dir = join(home, `u${index}`);
-      const { reflink, privilege } = this.mode;
-      const options = { dir, original: path, source, reflink };
-      const moved = privilege === undefined ? dirs : [];
-      trees.push(await CopyTree.create({ ...options, moved }));
+    const { reflink, privilege } = this.mode;
+    const dirs = this.covered.map((path, index) => ({ path, dir: join(home, `u${index}`) }));
+    const moved = privilege === undefined ? dirs : [];
+    for (const [index, { path, dir }] of dirs.entries()) {
+      const source = sources[index] ?? { dirs: [path], gone: [] };
+      trees.push(await CopyTree.create({ dir, source, reflink, moved, original: path }));
     }
     return trees;
   }
 
-  /** Takes what `trees` hold as the start of every later copy. */
-  async freeze(trees: readonly CopyTree[]): Promise<CopyTree[]> {
-    const kept: CopyTree[] = [];
-    const name = `f${this.#frozen++}`;
-    await mkdir(join(this.scratch, name), { mode: 0o700 });
+  /** Keeps what `trees` hold now, as what they and other copies can start from. */
+  async keep(trees: readonly CopyTree[]): Promise<Sources> {
+    const dir = join(this.scratch, `f${this.#frozen++}`);
+    await mkdir(dir, { mode: 0o700 });
+    const sources: CopySource[] = [];
     for (const [index, tree] of trees.entries()) {
-      const covered = this.covered[index];
-      if (covered === undefined) throw new TypeError(`there is no covered directory ${index}`);
-      covered.source = await tree.keep(join(this.scratch, name, `u${index}`));
-      kept.push(tree.withSource(covered.source));
+      sources.push(await tree.keep(join(dir, `u${index}`)));
     }
     this.ledger.passNow();
-    return kept;
+    return sources;
   }
 }
 
@@ -84,9 +82,9 @@ export class CopySidecar implements Sidecar {
   readonly #spec: SidecarSpec;
   readonly #home: string;
   readonly #removals: Promise<void>[] = [];
+  readonly #dir: string;
+  #sources: Sources;
   #trees: CopyTree[] | undefined;
-  #dir = "";
-  #copies = 0;
   #opened = 0;
   #open: { readonly sandbox: LocalSandbox; kept: boolean } | undefined;
   #destroyed = false;
@@ -96,6 +94,9 @@ export class CopySidecar implements Sidecar {
     this.#stock = stock;
     this.#spec = spec;
     this.#home = join(stock.scratch, id);
+    // Always the same path: builds write their own into what they make.
+    this.#dir = join(this.#home, "c");
+    this.#sources = stock.sources;
   }
 
   /** Makes the copy ahead of the first sandbox. */
@@ -149,9 +150,10 @@ export class CopySidecar implements Sidecar {
     entry.kept = true;
     await entry.sandbox.close();
     try {
-      this.#trees = await this.#stock.freeze(this.#trees ?? []);
+      this.#sources = await this.#stock.keep(this.#trees ?? []);
+      if (this.#isShared()) this.#stock.sources = this.#sources;
     } catch (error) {
-      this.#recycle();
+      await this.#recycle();
       throw new SidecanaryError(
         "sidecar-failed",
         `The state of the sandbox could not be kept: ${String(error)}`,
@@ -195,23 +197,28 @@ export class CopySidecar implements Sidecar {
       const mark = `${basename(scratch)}-${this.id}`;
       return { cell: new MarkedCell(`${mark}-${this.#opened}`), root: trees[0]?.dir ?? "" };
     }
-    const args = trees.flatMap((tree, index) => [tree.dir, covered[index]?.path ?? ""]);
+    const args = trees.flatMap((tree, index) => [tree.dir, covered[index] ?? ""]);
     const options = { privilege, cwd: this.#home, setup: BIND, args, signal };
     return { cell: await NamespaceCell.open(options), root: workspace.root };
   }
 
-  /** The copy, made anew where there is none or where a later state was frozen. */
+  /** The copy: made where there is none, brought forward where a later state was frozen. */
   async #ready(): Promise<CopyTree[]> {
-    const stale = this.#trees?.some((tree, index) =>
-      tree.source !== this.#stock.covered[index]?.source
-    );
-    if (stale === true) this.#recycle();
-    if (this.#trees !== undefined) return this.#trees;
-    this.#dir = join(this.#home, `c${this.#copies++}`);
+    const wanted = this.#isShared() ? this.#stock.sources : this.#sources;
     try {
-      this.#trees = await this.#stock.copy(this.#dir);
+      if (this.#trees !== undefined && wanted !== this.#sources) {
+        for (const [index, tree] of this.#trees.entries()) {
+          const source = wanted[index];
+          if (source !== undefined && await tree.advance(source)) continue;
+          await this.#recycle();
+          break;
+        }
+      }
+      this.#sources = wanted;
+      this.#trees ??= await this.#stock.copy(this.#dir, wanted);
+      return this.#trees;
     } catch (error) {
-      this.#discard(this.#dir);
+      await this.#recycle();
       throw new SidecanaryError(
         "sidecar-failed",
         `The tree ${this.#stock.workspace.root} could not be copied: ${String(error)}`,
@@ -219,23 +226,33 @@ export class CopySidecar implements Sidecar {
         error,
       );
     }
-    return this.#trees;
+  }
+
+  #isShared(): boolean {
+    return this.#stock.mode.privilege !== undefined;
   }
 
   async #putBack(): Promise<void> {
     for (const tree of this.#trees ?? []) {
       if (await tree.restore().catch(() => false)) continue;
-      this.#recycle();
+      await this.#recycle();
       return;
     }
   }
 
-  #recycle(): void {
+  /** Moves the copy out of the way; it is removed beside the next sandbox. */
+  async #recycle(): Promise<void> {
     this.#trees = undefined;
-    this.#discard(this.#dir);
+    const trash = join(this.#home, `x${this.#removals.length}`);
+    try {
+      await rename(this.#dir, trash);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    this.#discard(trash);
   }
 
-  /** Runs beside the next sandbox: nobody uses the files any more. */
   #discard(dir: string): void {
     const removal = removeTree(dir);
     // Looked at when the sidecar is destroyed.

@@ -107,7 +107,7 @@ async function sidecarMaker(workspace: Workspace, isolation: Isolation): Promise
 
 class Local implements LocalProvider {
   readonly kind: LocalKind;
-  readonly warmth = "shared";
+  readonly warmth: "shared" | "own";
   readonly refused: readonly string[];
   readonly #isolation: Isolation;
   readonly #bases: readonly string[];
@@ -117,6 +117,8 @@ class Local implements LocalProvider {
 
   constructor(isolation: Isolation, bases: readonly string[], make: MakeSidecar) {
     this.kind = isolation.kind;
+    // What a build makes holds the path it ran at: copies at paths of their own cannot share it.
+    this.warmth = isolation.privilege === undefined ? "own" : "shared";
     this.refused = isolation.refused;
     this.#isolation = isolation;
     this.#bases = bases;

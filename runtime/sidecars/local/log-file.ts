@@ -1,12 +1,4 @@
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 
 /** The limits of a {@link LogFile}. */
 export interface LogLimits {
@@ -18,44 +10,40 @@ export interface LogLimits {
 
 /**
  * A file that a command appends to. The command writes to the disk itself: no pipe that a process
- * left behind could hold open, or that could fill up.
+ * left behind could hold open, or that could fill up. It is read by a descriptor of our own, so that
+ * a command which removes the file does no harm.
  */
 export class LogFile {
-  readonly path: string;
+  /** For the command's standard output or error. */
+  readonly fd: number;
   readonly #limits: LogLimits;
   /** The end of what was dropped last: the file may be young when it is asked for its tail. */
   #dropped: Uint8Array = new Uint8Array();
 
-  /** Empties the file, or makes it. */
+  /** Makes the file, or empties it. */
   constructor(path: string, limits: LogLimits) {
-    this.path = path;
+    this.fd = openSync(path, "a+", 0o600);
     this.#limits = limits;
-    writeFileSync(path, "", { mode: 0o600 });
+    ftruncateSync(this.fd, 0);
   }
 
   /** Drops what the file holds when it has grown too large; its writer goes on undisturbed. */
   limit(): void {
-    if (statSync(this.path).size <= this.#limits.maxBytes) return;
-    const fd = openSync(this.path, "r+");
-    try {
-      this.#dropped = readEnd(fd, this.#limits.tailBytes);
-      ftruncateSync(fd, 0);
-    } finally {
-      closeSync(fd);
-    }
+    if (fstatSync(this.fd).size <= this.#limits.maxBytes) return;
+    this.#dropped = readEnd(this.fd, this.#limits.tailBytes);
+    ftruncateSync(this.fd, 0);
   }
 
   /** The end of everything that was written. */
   tail(): string {
-    const fd = openSync(this.path, "r");
-    try {
-      const end = readEnd(fd, this.#limits.tailBytes);
-      const missing = this.#limits.tailBytes - end.length;
-      const before = missing > 0 ? this.#dropped.subarray(-missing) : new Uint8Array();
-      return decodeTail(Buffer.concat([before, end]));
-    } finally {
-      closeSync(fd);
-    }
+    const end = readEnd(this.fd, this.#limits.tailBytes);
+    const missing = this.#limits.tailBytes - end.length;
+    const before = missing > 0 ? this.#dropped.subarray(-missing) : new Uint8Array();
+    return decodeTail(Buffer.concat([before, end]));
+  }
+
+  close(): void {
+    closeSync(this.fd);
   }
 }
 

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Readable } from "node:stream";
@@ -40,29 +39,33 @@ export async function runCommand(
   command: string,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { cell } = place;
-  const logs = options.logs ??
-    { stdout: join(place.logDir, "stdout"), stderr: join(place.logDir, "stderr") };
-  const tailBytes = options.tailBytes ?? 65_536;
-  const maxBytes = options.maxLogBytes ?? 67_108_864;
-  const stdout = new LogFile(logs.stdout, { maxBytes, tailBytes });
-  const stderr = new LogFile(logs.stderr, { maxBytes, tailBytes });
   const oomBefore = readOomCount();
   const startedAt = performance.now();
+  let stdout: LogFile | undefined;
+  let stderr: LogFile | undefined;
   const output = (): RunOutput => ({
     durationMs: performance.now() - startedAt,
-    stdoutTail: stdout.tail(),
-    stderrTail: stderr.tail(),
+    stdoutTail: stdout?.tail() ?? "",
+    stderrTail: stderr?.tail() ?? "",
   });
   const lost = (failure: Failure): RunResult => ({ kind: "lost", ...output(), failure });
   const limiter = setInterval(() => {
-    stdout.limit();
-    stderr.limit();
+    stdout?.limit();
+    stderr?.limit();
   }, LOG_POLL_MS);
   try {
+    const logs = options.logs ??
+      { stdout: join(place.logDir, "stdout"), stderr: join(place.logDir, "stderr") };
+    const limits = {
+      maxBytes: options.maxLogBytes ?? 67_108_864,
+      tailBytes: options.tailBytes ?? 65_536,
+    };
+    stdout = new LogFile(logs.stdout, limits);
+    stderr = new LogFile(logs.stderr, limits);
+    const { cell } = place;
     if (options.signal.aborted) return lost(CANCELLED);
     if (!cell.alive()) return lost(cellLost("before the command started"));
-    const launch = start(place, command, options, logs);
+    const launch = start(place, command, options, [stdout.fd, stderr.fd]);
     const decided = await firstOf(launch, options);
     if (decided !== "ended") {
       await cell.end();
@@ -88,11 +91,12 @@ export async function runCommand(
     });
   } finally {
     clearInterval(limiter);
+    stdout?.close();
+    stderr?.close();
   }
 }
 
 interface Launch {
-  readonly child: ChildProcess;
   readonly ended: Promise<End>;
   readonly started: Promise<boolean>;
 }
@@ -101,24 +105,18 @@ function start(
   place: CommandPlace,
   command: string,
   options: RunOptions,
-  logs: { readonly stdout: string; readonly stderr: string },
+  outputs: readonly [number, number],
 ): Launch {
   const [file = "", ...args] = place.cell.enter(["sh", "-c", LAUNCH, "sh", place.cwd, command]);
-  const fds: number[] = [];
-  try {
-    for (const log of [logs.stdout, logs.stderr]) fds.push(openSync(log, "a", 0o600));
-    const child = spawn(file, args, {
-      cwd: "/",
-      env: { ...place.env, ...options.env, ...place.cell.env, PWD: place.cwd },
-      stdio: ["ignore", ...fds, "pipe"],
-      // A session of its own: no terminal to read from, no group in common with us to be signalled.
-      detached: true,
-    });
-    place.cell.adopt(child);
-    return { child, ended: endOf(child), started: hasData(child.stdio[3] as Readable | null) };
-  } finally {
-    for (const fd of fds) closeSync(fd);
-  }
+  const child = spawn(file, args, {
+    cwd: "/",
+    env: { ...place.env, ...options.env, ...place.cell.env, PWD: place.cwd },
+    stdio: ["ignore", ...outputs, "pipe"],
+    // A session of its own: no terminal to read from, no group in common with us to be signalled.
+    detached: true,
+  });
+  place.cell.adopt(child);
+  return { ended: endOf(child), started: hasData(child.stdio[3] as Readable | null) };
 }
 
 function endOf(child: ChildProcess): Promise<End> {
@@ -173,6 +171,6 @@ function notStarted(message: string): Failure {
   return {
     code: "command-not-started",
     message: `The command could not be started: ${message}`,
-    class: "sidecar-lost",
+    class: "permanent",
   };
 }
