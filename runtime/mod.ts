@@ -1,1 +1,40 @@
-export {};
+export { type Clock, systemClock } from "./clock.ts";
+export {
+  type AnySidecanaryError,
+  type ErrorCode,
+  type ErrorDetails,
+  isSidecanaryError,
+  SidecanaryError,
+} from "./errors.ts";
+export type { Json } from "./json.ts";
+export type { Random } from "./random.ts";
+
+export { effectOf, openEngine, supervise, VirtualClock } from "./engine/mod.ts";
+export type {
+  ActorState,
+  ActorView,
+  Announcement,
+  AnnouncementFilter,
+  Answer,
+  ChildSpec,
+  Committed,
+  DeliverOptions,
+  Delivery,
+  EffectInfo,
+  Engine,
+  EngineOptions,
+  ErrorData,
+  EventData,
+  FaultPoint,
+  Logic,
+  Problem,
+  RegisterOptions,
+  StartOptions,
+  SuperviseSpec,
+  TransactAnswer,
+  WaitOptions,
+} from "./engine/mod.ts";
+
+export { openMemoryStore, openSqliteStore } from "./store/mod.ts";
+export type { MemoryStoreOptions, SqliteStoreOptions } from "./store/mod.ts";
+export type { ActorRow, JournalRow, RecordRow, RecordWrite, Store } from "./store/store.ts";
