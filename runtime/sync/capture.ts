@@ -11,6 +11,8 @@ import { isReachable, livePath, unreadable } from "./live-path.ts";
 import { locate } from "./locate.ts";
 import type { Payload } from "./payload.ts";
 import { createScratchRepository } from "./scratch-repository.ts";
+import { TreeHash } from "./tree-hash.ts";
+import { writeTrees } from "./write-trees.ts";
 
 /** What to capture, and where its bytes go. */
 export interface CaptureOptions {
@@ -69,11 +71,12 @@ export async function capturePayload(options: CaptureOptions): Promise<Payload> 
     pending = [...again].filter((path) => now.paths.has(path));
   }
 
-  const tree = await git(["write-tree"], { ...shared, indexFile });
+  const hash = new TreeHash(entries.values());
+  await writeTrees(hash.bodies(), shared);
   return {
     root: place.root,
     cwd: place.cwd,
-    tree: tree.toString("latin1").trim(),
+    tree: hash.tree,
     gitDir,
     indexFile,
     files: entries.size,

@@ -50,6 +50,16 @@ export class TreeHash {
     this.tree = hashFolder(folders.get("")!);
   }
 
+  /** The content of every tree object that this tree is made of, each once. */
+  bodies(): Buffer[] {
+    const bodies = new Map<string, Buffer>();
+    for (const folder of this.#folders.values()) {
+      const body = formatFolder(folder);
+      bodies.set(hashBody(body), body);
+    }
+    return [...bodies.values()];
+  }
+
   /** The hash of this tree with `changes` made to it. */
   with(changes: readonly ChangedFile[]): string {
     const folders = new Map<BytePath, Map<string, { mode: number; oid: string }>>();
@@ -95,14 +105,21 @@ function deepestFirst(dirs: Iterable<BytePath>): BytePath[] {
 }
 
 /** https://git-scm.com/book/en/v2/Git-Internals-Git-Objects: folders sort as if they ended in `/`. */
-function hashFolder(folder: Folder): string {
+function formatFolder(folder: Folder): Buffer {
   const keyed = [...folder].map(([name, entry]) => {
     return { key: entry.mode === FOLDER ? `${name}/` : name, name, ...entry };
   });
   keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const body = Buffer.concat(keyed.flatMap(({ name, mode, oid }) => [
+  return Buffer.concat(keyed.flatMap(({ name, mode, oid }) => [
     toBytes(`${mode.toString(8)} ${name}\0`),
     Buffer.from(oid, "hex"),
   ]));
+}
+
+function hashBody(body: Buffer): string {
   return createHash("sha1").update(`tree ${body.length}\0`).update(body).digest("hex");
+}
+
+function hashFolder(folder: Folder): string {
+  return hashBody(formatFolder(folder));
 }
