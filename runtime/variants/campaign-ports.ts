@@ -2,6 +2,7 @@ import { fromCallback, fromPromise } from "xstate";
 import type { CampaignPorts } from "../../machines/campaign/ports.ts";
 import type { StatusCounts } from "../../machines/campaign/events.ts";
 import type { SidecarOutput } from "../../machines/sidecar/events.ts";
+import { allActors } from "./all-actors.ts";
 import { type BaselineRow, renewBaseline, runBaseline } from "./baseline.ts";
 import type { Fleet } from "./fleet.ts";
 import { Pool, type StopRow } from "./pool.ts";
@@ -114,15 +115,6 @@ async function drainSidecars(session: Session): Promise<void> {
 
 async function activeActors({ engine }: Session, prefix: string): Promise<string[]> {
   const found: string[] = [];
-  for (let after: string | undefined;;) {
-    const page = await engine.store.actors({
-      prefix,
-      status: "active",
-      limit: 500,
-      ...(after === undefined ? {} : { after }),
-    });
-    found.push(...page.map(({ id }) => id));
-    after = page.at(-1)?.id;
-    if (page.length < 500) return found;
-  }
+  for await (const { id } of allActors(engine.store, { prefix, status: "active" })) found.push(id);
+  return found;
 }

@@ -1,5 +1,6 @@
 import type { CampaignOutput } from "../../machines/campaign/events.ts";
 import type { ActorRow, Store } from "../store/store.ts";
+import { allActors } from "./all-actors.ts";
 import { type CampaignKey, changedParts, type KeyPart } from "./campaign-key.ts";
 import type { Records } from "./records.ts";
 
@@ -75,22 +76,4 @@ async function activeActors(store: Store, campaign: string): Promise<string[]> {
     if (rest === "" || rest.startsWith("/") || rest.startsWith("#")) found.push(id);
   }
   return found;
-}
-
-const PAGE = 500;
-
-async function* allActors(
-  store: Store,
-  query: { readonly prefix?: string; readonly status?: "active" },
-): AsyncGenerator<ActorRow> {
-  for (let after: string | undefined;;) {
-    const page = await store.actors({
-      ...query,
-      limit: PAGE,
-      ...(after === undefined ? {} : { after }),
-    });
-    yield* page;
-    after = page.at(-1)?.id;
-    if (page.length < PAGE) return;
-  }
 }

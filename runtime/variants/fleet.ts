@@ -81,7 +81,7 @@ export class Fleet {
     }
     const view = await engine.waitFor(
       worker.id,
-      ({ status, value }) => status !== "active" || isUp(value) && worker.isUp,
+      ({ status, value }) => status !== "active" || isUp(value),
       { signal },
     );
     void engine.waitFor(worker.id, ({ status }) => status !== "active", { signal }).then(

@@ -21,7 +21,8 @@ export class Records {
   /** All values of a collection by key. */
   async all<Value>(collection: string): Promise<Map<string, Value>> {
     const found = new Map<string, Value>();
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    for (;;) {
       const page = await this.#store.records(collection, {
         limit: PAGE,
         ...(after === undefined ? {} : { after }),
