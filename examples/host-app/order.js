@@ -6,9 +6,7 @@ import { assign, emit, fromPromise, setup } from "xstate";
  */
 export const orderMachine = setup({
   actors: {
-    pay: fromPromise(() =>
-      Promise.reject(new Error("give the port `pay` to provideOrder()"))
-    ),
+    pay: fromPromise(() => Promise.reject(new Error("give the port `pay` to provideOrder()"))),
   },
   delays: { patience: 60_000, packing: 200 },
 }).createMachine({
