@@ -127,7 +127,9 @@ async function addShard(
 ): Promise<IndexEntry[]> {
   if (paths.length === 0) return [];
   const indexFile = join(shared.gitDir ?? "", `index.${shard}`);
-  const args = ["update-index", "--add", "--remove", "-z", "--stdin"];
+  // What git takes for a big file it appends to a pack: one file in place of thousands.
+  const args = ["-c", "core.bigFileThreshold=1", "update-index", "--add", "--remove"];
+  args.push("-z", "--stdin");
   for (let attempt = 1;; attempt++) {
     const result = await runGit(args, { ...shared, indexFile, input: joinNul(paths) });
     if (result.exitCode === 0) break;

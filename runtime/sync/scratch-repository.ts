@@ -20,7 +20,6 @@ const CONFIG = `[core]
 	untrackedCache = false
 	splitIndex = false
 	compression = 0
-	bigFileThreshold = 1
 	fsync = none
 	hooksPath = /dev/null
 	attributesFile = /dev/null
@@ -46,9 +45,7 @@ const ATTRIBUTES =
   "* -text !eol !crlf -ident -filter !working-tree-encoding -export-ignore -export-subst\n";
 
 /**
- * Makes an empty bare repository in `dir` that converts nothing, replacing what was there. Files
- * are stored whole in packs (`bigFileThreshold = 1`), which is an order of magnitude fewer files
- * than loose objects.
+ * Makes an empty bare repository in `dir` that converts nothing, replacing what was there.
  */
 export async function createScratchRepository(dir: string): Promise<string> {
   const gitDir = join(dir, "payload.git");

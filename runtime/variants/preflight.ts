@@ -233,8 +233,7 @@ class Scene {
       await writeFile(before, formatIndex(subset.values()));
       const tree = (await git(["write-tree"], { ...this.#git, indexFile: before })).toString()
         .trim();
-      // The scratch repository takes every file for a big one, and git these for binaries.
-      const args = ["-c", "core.bigFileThreshold=512m", "diff-index", "--cached", "-p", "--binary"];
+      const args = ["diff-index", "--cached", "-p", "--binary"];
       const plain = ["--full-index", "--no-renames", "--no-ext-diff", "--no-textconv"];
       return await git([...args, ...plain, tree], {
         ...this.#git,

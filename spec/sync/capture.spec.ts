@@ -23,7 +23,7 @@ async function capture(
   assert.equal(await treeDigest(repo.base, { folders: true, mtimes }), before);
   // git's own opinion of the tree and of the objects it is made of.
   await repo.sh(`export GIT_DIR='${payload.gitDir}'
-    git -c fsck.hasDotgit=ignore fsck --strict --no-dangling 2> /dev/null; [ "$(git write-tree)" = ${payload.tree} ]
+    git -c fsck.hasDotgit=ignore fsck --strict --no-dangling; [ "$(git write-tree)" = ${payload.tree} ]
     [ "$(git ls-tree -r --name-only -z ${payload.tree} | tr -cd '\\0' | wc -c)" = ${payload.files} ]`);
   const out = await tempDir();
   await checkoutPayload(payload, out);
