@@ -31,7 +31,9 @@ export class JsonLines {
   }
 
   #result(result: VariantResult): void {
-    const text = JSON.stringify(result);
+    // Logs are moved to their last place at the end; nothing else of a result changes by that.
+    const { logs: _logs, ...verdict } = result;
+    const text = JSON.stringify(verdict);
     if (this.#written.get(result.id) === text) return;
     this.#written.set(result.id, text);
     this.#line({ type: "result", ...result });

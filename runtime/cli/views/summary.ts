@@ -19,6 +19,7 @@ export function summary(report: CampaignReport, facts: SummaryFacts, palette: Pa
   const lines = [
     ...findings(report.results, palette),
     ...baselineFailure(report, palette),
+    ...voidRun(report, palette),
     ...figures(report, facts, palette),
   ];
   return `${lines.join("\n")}\n`;
@@ -48,10 +49,18 @@ function baselineFailure({ baseline }: CampaignReport, palette: Palette): string
   ];
 }
 
+/** A control has failed: what was found means nothing. */
+function voidRun({ end, reason }: CampaignReport, palette: Palette): string[] {
+  if (end !== "void") return [];
+  return [`${palette.red("The run is void")}: ${sanitiseLine(reason ?? "a control failed")}`, ""];
+}
+
 function figures(report: CampaignReport, facts: SummaryFacts, palette: Palette): string[] {
   const { counts, score, strictScore, efficiency, overheadMs, timings, warnings } = report;
   const { killed, survived, timeout, error, skipped } = counts;
-  const seen = score === null || strictScore === null
+  const seen = report.end === "void"
+    ? "score: none, the run is void"
+    : score === null || strictScore === null
     ? "score: none, nothing was measured"
     : `score ${percent(score)}, strict ${percent(strictScore)} (without timeouts)`;
   const cost = [
