@@ -1,0 +1,121 @@
+import { createInterface } from "node:readline";
+import { readFile } from "node:fs/promises";
+import * as assert from "uvu/assert";
+import type { CampaignRequest, Progress } from "../../runtime/variants/campaign-request.ts";
+import { suite } from "../harness.ts";
+import { processesWith, uniqueSleep } from "../kit/processes.ts";
+import { spawnScript } from "../kit/run-script.ts";
+import { treeDigest } from "../kit/tree-digest.ts";
+import { campaign, project, request, variant, verdicts } from "./campaign-kit.ts";
+
+const test = suite("resume-campaign");
+const slow = { timeoutMs: 120_000 };
+
+const variants = [
+  variant("a", "value", "2"),
+  variant("b", "other", "2"),
+  variant("c", "value", "3"),
+  variant("d", "other", "3"),
+  variant("e", "value", "2"),
+  variant("f", "value", "4"),
+];
+const expected = [
+  "a killed",
+  "b survived",
+  "c killed",
+  "d survived",
+  "e killed/duplicate",
+  "f killed",
+];
+
+/** A point of a campaign: the name, and whether a progress is it. */
+const points: readonly (readonly [string, (progress: Progress, count: number) => boolean])[] = [
+  ["in the preflight", ({ type }) => type === "phase"],
+  ["before the baseline", ({ type }) => type === "campaign"],
+  ["in the baseline", (each) => each.type === "phase" && each.phase === "baseline"],
+  ["at the first lease", (each) => each.type === "state" && each.state === "booting"],
+  ["at the first patch", (each) => each.type === "state" && each.state === "patching"],
+  ["in the first test", (each) => each.type === "state" && each.state === "testing"],
+  ["at the first verdict", ({ type }) => type === "verdict"],
+  ["at the fourth verdict", ({ type }, count) => type === "verdict" && count === 4],
+  ["at the end", (each) => each.type === "phase" && each.phase === "closing"],
+];
+
+for (const [name, isPoint] of points) {
+  test(`runCampaign() killed ${name} goes on to the same verdicts`, async () => {
+    const sleep = uniqueSleep();
+    // The second sleep is only to be found in the list of processes.
+    const run = `sleep 0.05; sh test.sh; code=$?; test -n "${sleep}"; exit $code`;
+    const repo = await project();
+    const before = await treeDigest(repo.dir, { mtimes: "ms", folders: true });
+    const more = { commands: [{ name: "test", run }], workers: 2 };
+    const seen = await killAt(request(repo, variants, more), isPoint);
+    const { report, progress } = await campaign(repo, variants, more);
+    assert.equal(verdicts(report), expected);
+    assert.is(report.end, "complete");
+    assert.ok(report.resumed >= seen.length, `${report.resumed} resumed of ${seen.length}`);
+    const again = progress.flatMap((each) => each.type === "verdict" ? [each.result.id] : []);
+    assert.equal(again.filter((id) => seen.includes(id)), []);
+    assert.equal(processesWith(run), []);
+    assert.not.match(await readFile("/proc/self/mounts", "utf8"), repo.base);
+    assert.equal(await treeDigest(repo.dir, { mtimes: "ms", folders: true }), before);
+  }, slow);
+}
+
+test("runCampaign() killed again and again comes to the same verdicts", async () => {
+  const repo = await project();
+  const more = { commands: [{ name: "test", run: "sleep 0.05; sh test.sh" }], workers: 1 };
+  for (let kill = 1; kill <= 3; kill++) {
+    await killAt(request(repo, variants, more), ({ type }) => type === "verdict");
+  }
+  const { report } = await campaign(repo, variants, more);
+  assert.equal(verdicts(report), expected);
+}, slow);
+
+test("a change of the commands starts anew and says so", async () => {
+  const repo = await project();
+  await killAt(request(repo, variants), ({ type }) => type === "verdict");
+  const { report, progress } = await campaign(repo, variants, {
+    commands: [{ name: "test", run: "sh ./test.sh" }],
+  });
+  const told = progress.find((each) => each.type === "campaign");
+  assert.equal(told?.type === "campaign" ? told.changed : [], ["commands"]);
+  assert.is(report.resumed, 0);
+  assert.equal(verdicts(report), expected);
+}, slow);
+
+test("fresh forgets the unfinished campaign, and a finished one runs anew", async () => {
+  const repo = await project();
+  await killAt(request(repo, variants), ({ type }) => type === "verdict");
+  const first = await campaign(repo, variants, { fresh: true });
+  assert.is(first.report.resumed, 0);
+  const second = await campaign(repo, variants);
+  assert.is(second.report.resumed, 0);
+  assert.is.not(second.report.campaign, first.report.campaign);
+  assert.equal(verdicts(second.report), expected);
+}, slow);
+
+/** Runs a campaign in a process that is killed at a point; answers the verdicts that it told. */
+async function killAt(
+  told: CampaignRequest,
+  isPoint: (progress: Progress, count: number) => boolean,
+): Promise<string[]> {
+  const child = spawnScript("kit/children/campaign.ts", [JSON.stringify(told)]);
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => stderr += text);
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const seen: string[] = [];
+  let isKilled = false;
+  if (child.stdout === null) throw new TypeError("no pipe");
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (isKilled) continue;
+    const progress = JSON.parse(line) as Progress;
+    if (progress.type === "verdict") seen.push(progress.result.id);
+    if (!isPoint(progress, seen.length)) continue;
+    child.kill("SIGKILL");
+    isKilled = true;
+  }
+  await ended;
+  if (!isKilled) throw new Error(`it was not killed\n${stderr}`);
+  return seen;
+}
