@@ -72,7 +72,12 @@ export class DurableEngine implements Engine {
       },
     });
     this.#waiters = new Waiters(host, (actor) => this.actor(actor));
-    this.#pruner = new Pruner(host, () => this.#deliverer.cache.clear());
+    this.#pruner = new Pruner(
+      host,
+      () => this.#deliverer.cache.clear(),
+      // Processes with other definitions may have started actors since.
+      () => this.#registry.names.forEach((name) => this.#surveyFor(name)),
+    );
   }
 
   open(): this {
@@ -86,7 +91,7 @@ export class DurableEngine implements Engine {
     const known = this.#registry.known(machine, options);
     if (known !== undefined) return known;
     const logic = this.#registry.register(machine, options);
-    this.#survey = this.#survey.then(() => this.#look(logic.name));
+    this.#surveyFor(logic.name);
     this.#loop.kick();
     return logic;
   }
@@ -322,6 +327,10 @@ export class DurableEngine implements Engine {
     if (this.#quarantined.has(actor)) return;
     this.#quarantined.add(actor);
     this.#host.problem({ kind: "quarantined", message: error.message, actor, error });
+  }
+
+  #surveyFor(machine: string): void {
+    this.#survey = this.#survey.then(() => this.#look(machine));
   }
 
   /** Finds actors that other definitions of the machine left: they are migrated, or reported. */

@@ -56,7 +56,9 @@ export function plan(
 ): Plan {
   const current = before === undefined ? undefined : migrated(before, logic.hash, migrate);
   const revision = (before?.row.revision ?? 0) + 1;
-  const frame: Frame = { job, before: current, hash: logic.hash, name: logic.name, revision, now };
+  const { hash, name } = logic;
+  const stored = before?.state;
+  const frame: Frame = { job, before: current, stored, hash, name, revision, now };
   if (job.what.kind === "suspend") return suspend(frame);
   const result = step({
     logic,
@@ -91,7 +93,10 @@ interface Current {
 
 interface Frame {
   readonly job: Job;
+  /** What the step goes on from: migrated where the definition changed. */
   readonly before: Current | undefined;
+  /** What stands in the store. */
+  readonly stored: KeptState | undefined;
   readonly hash: string;
   readonly name: string;
   readonly revision: number;
@@ -289,11 +294,11 @@ interface Content {
 const wholeEvery = 50;
 
 function transition(frame: Frame, state: KeptState, content: Content): Plan {
-  const { job, before, revision, now } = frame;
-  const isWhole = before === undefined || revision % wholeEvery === 1;
+  const { job, before, stored, revision, now } = frame;
+  const isWhole = stored === undefined || revision % wholeEvery === 1;
   const change = isWhole
     ? [[[], state]]
-    : changesBetween(before.state as unknown as Json, state as unknown as Json);
+    : changesBetween(stored as unknown as Json, state as unknown as Json);
   return {
     kind: "transition",
     state,

@@ -7,11 +7,13 @@ const hourMs = 3_600_000;
 export class Pruner {
   readonly #host: Host;
   readonly #onPruned: () => void;
+  readonly #onHour: () => void;
   #timer: unknown;
 
-  constructor(host: Host, onPruned: () => void) {
+  constructor(host: Host, onPruned: () => void, onHour: () => void) {
     this.#host = host;
     this.#onPruned = onPruned;
+    this.#onHour = onHour;
   }
 
   start(): void {
@@ -44,6 +46,8 @@ export class Pruner {
         error: asError(error),
       });
     }
-    if (this.#host.isOpen()) this.start();
+    if (!this.#host.isOpen()) return;
+    this.#onHour();
+    this.start();
   }
 }

@@ -27,6 +27,8 @@ export class WorkLoop {
   readonly #hooks: WorkLoopHooks;
   #timer: unknown;
   #armedFor = Infinity;
+  /** The earliest due time that came up during a look, which may not have seen it. */
+  #dueMeanwhile = Infinity;
   #looking: Promise<void> | undefined;
   #again = false;
   #unwatch: () => void = () => {};
@@ -62,7 +64,8 @@ export class WorkLoop {
   /** Looks at this time at the latest. */
   dueAt(due: number): void {
     if (!this.#host.settings.works) return;
-    if (due < this.#armedFor && this.#looking === undefined) this.#arm(due);
+    if (this.#looking !== undefined) this.#dueMeanwhile = Math.min(this.#dueMeanwhile, due);
+    else if (due < this.#armedFor) this.#arm(due);
   }
 
   get isIdle(): boolean {
@@ -84,6 +87,7 @@ export class WorkLoop {
       }
       this.#again = false;
       if (this.#registry.hashes.length > 0 && this.#host.isOpen()) {
+        this.#dueMeanwhile = Infinity;
         next = await store.nextDue(owner, this.#registry.hashes, clock.now());
       }
     } catch (error) {
@@ -98,7 +102,7 @@ export class WorkLoop {
     if (!this.#host.isOpen()) return;
     const now = clock.now();
     // What is due but was not handed out is another's, or was left by a failure: look again later.
-    const latest = now + settings.pollMs;
+    const latest = Math.min(now + settings.pollMs, Math.max(now, this.#dueMeanwhile));
     this.#arm(next === undefined || next <= now ? latest : Math.min(next, latest));
   }
 

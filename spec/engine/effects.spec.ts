@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import { emit, type EventObject, setup } from "xstate";
 import { effectOf } from "../../runtime/engine/run-port.ts";
+import { openMemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import { suite } from "../harness.ts";
 import { type Call, outboxOf, watcherMachine, workerMachine, world } from "./engine-kit.ts";
 
@@ -98,10 +99,10 @@ test("effectOf() answers undefined outside of the engine", () => {
   assert.is(effectOf({}), undefined);
 });
 
-const busyMachine = (run: (name: string) => void | Promise<void>) =>
+const busyMachine = (run: (name: string) => unknown) =>
   setup({
     types: { emitted: {} as { type: "SAID"; n: number } },
-    actions: { note: (_, params: { name: string }) => run(params.name) },
+    actions: { note: (_, params: { name: string }) => run(params.name) as void },
   }).createMachine({
     id: "busy",
     options: { maxIterations: 100 },
@@ -226,6 +227,34 @@ test("a timer fires at its time, once, and not after its state was left", async 
   assert.is((await engine.actor("stays"))?.revision, 3);
   assert.equal(await store.timers(null, 10), []);
   assert.equal(await store.deadLetters(null, 10), []);
+  await engine.close();
+});
+
+test("a timer that is set while the next due time is asked for fires at its time", async () => {
+  const inner = openMemoryStore();
+  let asked = 0;
+  let answer = () => {};
+  const store = new Proxy(inner, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      if (key !== "nextDue") return value.bind(target);
+      return async (...args: Parameters<typeof inner.nextDue>) => {
+        const due = await inner.nextDue(...args);
+        if (asked++ === 0) await new Promise<void>((resolve) => answer = resolve);
+        return due;
+      };
+    },
+  });
+  const { engine, clock } = await world({ store, pollMs: 10_000_000 });
+  engine.register(workerMachine([]));
+  await clock.advance(0);
+  assert.is(asked, 1);
+  await engine.start("w", "worker");
+  await engine.deliver("w", { type: "GO" }, { eventId: "go" });
+  answer();
+  await clock.advance(60_000);
+  assert.is((await engine.actor("w"))?.value, "late");
   await engine.close();
 });
 

@@ -76,12 +76,12 @@ test("with a migration the actor goes on, its timers too, and the journal shows 
   engine.register(second, {
     migrate: (state, fromHash) => {
       from.push(fromHash);
-      const context = { ...(state.snapshot.context as object), added: "new" } as Json;
+      const context = { ...(state.snapshot.context as object), added: "new", kept: 1 } as Json;
       return { ...state, snapshot: { ...state.snapshot, context } };
     },
   });
   await engine.deliver("t", { type: "ADD" }, { eventId: "1" });
-  assert.equal((await engine.actor("t"))?.context, { n: 1, added: "new+" });
+  assert.equal((await engine.actor("t"))?.context, { n: 1, added: "new+", kept: 1 });
   await clock.advance(1_000);
   assert.is((await engine.actor("t"))?.value, "c");
   assert.ok(from.every((each) => each === hash));
