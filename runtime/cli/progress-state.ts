@@ -33,7 +33,7 @@ export class ProgressState {
     this.startedAt = now;
   }
 
-  /** The variants that are being worked on, the longest first. */
+  /** The variants that a worker is at, the one that came into its state first at the top. */
   get active(): readonly Activity[] {
     return [...this.#active.values()];
   }
@@ -68,8 +68,10 @@ export class ProgressState {
         this.workers = progress.workers;
         break;
       case "state": {
-        const { variant, state, command } = progress;
+        const { variant, worker, state, command } = progress;
         this.#active.delete(variant);
+        // It waits for a worker.
+        if (worker === null) break;
         this.#active.set(variant, { variant, state, command, since: now });
         break;
       }

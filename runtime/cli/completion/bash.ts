@@ -39,17 +39,18 @@ complete -o filenames -F _${name} ${name}
 function commandCase(node: CommandNode): string {
   const values = node.options.flatMap(({ long, short, value }) =>
     value === undefined ? [] : [
-      `        ${short === undefined ? long : `${long}|${short}`}) ${reply(value)}; return ;;`,
+      `        ${short === undefined ? long : `${long}|${short}`}) ${reply(value)} ;;`,
     ]
   );
   const rest = node.argument === undefined ? ":" : reply(node.argument);
   return `    ${node.name})
       case "$prev" in
-${values.join("\n")}${values.length === 0 ? "" : "\n"}        *) ;;
-      esac
-      case "$cur" in
-        -*) COMPREPLY=($(compgen -W "${longs(node).join(" ")}" -- "$cur")) ;;
-        *) ${rest} ;;
+${values.join("\n")}${values.length === 0 ? "" : "\n"}        *)
+          case "$cur" in
+            -*) COMPREPLY=($(compgen -W "${longs(node).join(" ")}" -- "$cur")) ;;
+            *) ${rest} ;;
+          esac
+          ;;
       esac
       ;;`;
 }

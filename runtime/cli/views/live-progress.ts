@@ -35,7 +35,9 @@ export class LiveProgress implements ProgressView {
   }
 
   close(): void {
+    if (this.#timer === undefined) return;
     this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#options.write(this.#erase());
   }
 

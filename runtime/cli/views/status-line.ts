@@ -10,8 +10,8 @@ export function statusLine(state: ProgressState, now: number, palette: Palette):
       ? `${state.done}/${count(state.total, "variant")}`
       : PHASES[state.phase],
     counts.survived > 0 ? palette.red(`${counts.survived} survived`) : "",
-    counts.timeout > 0 ? palette.yellow(`${counts.timeout} timed out`) : "",
-    counts.error > 0 ? palette.yellow(`${counts.error} not assessed`) : "",
+    counts.timeout > 0 ? palette.yellow(`${counts.timeout} timeout`) : "",
+    counts.error > 0 ? palette.yellow(`${counts.error} error`) : "",
     counts.killed > 0 ? `${counts.killed} killed` : "",
     `${duration(now - state.startedAt)} elapsed`,
   ];
