@@ -66,9 +66,10 @@ export function campaignPorts(hostOf: (campaign: string) => CampaignHost): Campa
     }),
 
     close: fromPromise(async ({ input }) => {
-      const { session } = hostOf(input.campaign);
+      const { session, pool } = hostOf(input.campaign);
       const began = performance.now();
-      if (input.end === "complete") report(session, { type: "phase", phase: "closing" });
+      // The pool has told of it before its closing controls.
+      if (pool === undefined) report(session, { type: "phase", phase: "closing" });
       await cancelRuns(session, input.end);
       await session.desk.told();
       await drainSidecars(session);

@@ -72,6 +72,8 @@ interface Waiting {
 /** Hands out the campaign's sidecars, one lease each, and keeps their actors informed. */
 export class LeaseDesk {
   readonly workers: readonly Worker[];
+  /** Whether leases other than for controls are handed out: not before a baseline was green. */
+  isOpen = false;
   /** Called after every change; for who feeds the desk. */
   onChange: () => void = () => {};
   /** Whether more requests for shared leases are to come: leases alone wait for them. */
@@ -187,7 +189,7 @@ export class LeaseDesk {
   #next(worker: Worker): Waiting | undefined {
     const fits = ({ request }: Waiting) =>
       (request.only === undefined || request.only === worker) &&
-      (request.control === true || !worker.isDoubted);
+      (request.control === true || (this.isOpen && !worker.isDoubted));
     const candidates = this.#waiting.filter(fits);
     const shared = candidates.filter(({ request }) => request.alone !== true);
     const others = this.usable.some((each) => each !== worker && each.isUp);

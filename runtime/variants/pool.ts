@@ -5,7 +5,7 @@ import type { ActorView } from "../engine/actor-view.ts";
 import { checkBaseline } from "./baseline.ts";
 import { BREAKAGES, brokenPayload } from "./broken-payload.ts";
 import { escapeId, type RunKey, runRowKey, variantRunId } from "./campaign-ids.ts";
-import { resultOf } from "./campaign-report.ts";
+import { resultOf, sidecarName } from "./campaign-report.ts";
 import type { Fleet } from "./fleet.ts";
 import type { UnmeasuredReason } from "./judge.ts";
 import type { Worker } from "./lease-desk.ts";
@@ -75,6 +75,7 @@ export class Pool {
     this.#tally();
     if (request.baseline === "only") return this.#send({ type: "POOL_DONE" });
     report(this.#session, { type: "phase", phase: "running" });
+    desk.isOpen = true;
     desk.onChange = () => this.#fill();
     desk.moreToCome = () => this.#queue.length > 0 || this.#starting.size > 0;
     const control = this.#control();
@@ -295,7 +296,7 @@ export class Pool {
       if (worker.isRetired) return await this.#haltIfAlone(why);
       report(session, {
         type: "retry",
-        what: `sidecar ${worker.index}`,
+        what: sidecarName(session.provider.kind, worker.id),
         message: `It is made anew: ${why}`,
       });
       worker.isUp = false;

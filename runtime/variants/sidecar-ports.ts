@@ -4,6 +4,12 @@ import type { SidecarPorts } from "../../machines/sidecar/ports.ts";
 import type { Worker } from "./lease-desk.ts";
 import type { Session } from "./session.ts";
 
+/**
+ * The code of a loss that came with the end of an earlier process. It is not the sidecar's fault: who
+ * had it waits for the new one.
+ */
+export const PROCESS_ENDED = "process-ended";
+
 /** How often a sidecar is asked whether it lives, in ms. */
 const WATCH_MS = 5_000;
 
@@ -33,7 +39,11 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
       const endpoint = input.endpoint as { readonly owner?: string } | null;
       const sidecar = worker.sidecar;
       if (sidecar === undefined || endpoint?.owner !== session.engine.owner) {
-        lose(lost("It ended with the process that had made it."));
+        lose({
+          code: PROCESS_ENDED,
+          message: "It ended with the process that had made it.",
+          class: "sidecar-lost",
+        });
         return;
       }
       let timer: unknown;

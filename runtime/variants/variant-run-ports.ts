@@ -4,6 +4,7 @@ import type { TestInput, VariantRunPorts } from "../../machines/variant-run/port
 import type { TestOutcome } from "../../machines/variant-run/verdict.ts";
 import { SidecanaryError } from "../errors.ts";
 import { leaseName, type RunKey, runRowKey } from "./campaign-ids.ts";
+import { sidecarName } from "./campaign-report.ts";
 import type { Held } from "./lease-desk.ts";
 import { type CommandsOutcome, runCommands } from "./run-commands.ts";
 import {
@@ -72,7 +73,7 @@ export function variantRunPorts(
     patch: fromPromise(async ({ input, signal }) => {
       const session = sessionOf(input.campaign);
       const key = keyOf(input);
-      const worker = String(input.sidecar);
+      const worker = sidecarName(session.provider.kind, input.sidecar);
       report(session, { type: "state", variant: key.variant, worker, state: "patching" });
       const lease = leases.get(runRowKey(key));
       if (lease?.held.worker.id === input.sidecar) {
@@ -155,7 +156,7 @@ async function test(
       report(session, {
         type: "state",
         variant: key.variant,
-        worker: worker.id,
+        worker: sidecarName(session.provider.kind, worker.id),
         state: "testing",
         command: name,
       }),

@@ -7,8 +7,9 @@ import { provideVariantRun } from "../../machines/variant-run/provide.ts";
 import type { Engine } from "../engine/engine.ts";
 import { holderOf } from "./campaign-ids.ts";
 import { type CampaignHost, campaignPorts } from "./campaign-ports.ts";
+import { sidecarName } from "./campaign-report.ts";
 import { report } from "./session.ts";
-import { sidecarPorts } from "./sidecar-ports.ts";
+import { PROCESS_ENDED, sidecarPorts } from "./sidecar-ports.ts";
 import { variantRunPorts } from "./variant-run-ports.ts";
 
 /**
@@ -33,7 +34,7 @@ export function wire(engine: Engine, host: CampaignHost): void {
   engine.on({ machine: "sidecar", type: "SIDECAR_LOST" }, async ({ id, actor, event }) => {
     const { by, failure } = event as unknown as Extract<SidecarEmitted, { type: "SIDECAR_LOST" }>;
     const holder = by === null ? undefined : holderOf(campaign, by);
-    if (holder === undefined) return;
+    if (holder === undefined || failure.code === PROCESS_ENDED) return;
     const lost = { type: "LOST", sidecar: actor, failure: { ...failure } };
     await engine.deliver(holder, lost, { eventId: `lost:${id}` });
   });
@@ -44,7 +45,8 @@ export function wire(engine: Engine, host: CampaignHost): void {
   });
   engine.on({ machine: "sidecar", type: "RETRYING" }, ({ actor, event }) => {
     const { failure } = event as unknown as { readonly failure: Failure };
-    report(session, { type: "retry", what: actor, message: failure.message });
+    const what = sidecarName(session.provider.kind, actor);
+    report(session, { type: "retry", what, message: failure.message });
   });
 }
 

@@ -72,6 +72,24 @@ test("runCampaign() killed again and again comes to the same verdicts", async ()
   assert.equal(verdicts(report), expected);
 }, slow);
 
+test(
+  "runCampaign() killed in the same test time after time still comes to its verdict",
+  async () => {
+    const repo = await project();
+    const one = [variant("a", "value", "2")];
+    const more = { commands: [{ name: "test", run: "sleep 0.2; sh test.sh" }] };
+    for (let kill = 1; kill <= 5; kill++) {
+      await killAt(
+        request(repo, one, more),
+        (each) => each.type === "state" && each.state === "testing",
+      );
+    }
+    const { report } = await campaign(repo, one, more);
+    assert.equal(verdicts(report), ["a killed"]);
+  },
+  slow,
+);
+
 test("a change of the commands starts anew and says so", async () => {
   const repo = await project();
   await killAt(request(repo, variants), ({ type }) => type === "verdict");
