@@ -117,6 +117,11 @@ export class Deliverer {
       }
       if (keepsLetters) {
         await this.#commit({ plans: [], letters: [letter], records: [] });
+        // The store keeps no letter for an event that another process applied since it was asked.
+        const known = await this.#earlier(job);
+        if (known?.kind === "applied") {
+          return { outcome: "duplicate", actor: job.actor, eventId: job.eventId, earlier: known };
+        }
       }
       return refusedBy(letter);
     }
