@@ -152,11 +152,8 @@ class Scene {
           continue;
         }
         const changed = difference(subset, parseIndex(await readFile(indexFile)));
-        const odd = changed.find(({ oid, mode }) => oid !== null && !MODES.has(mode));
-        if (odd !== undefined) {
-          const message = `${toText(odd.path)}: mode ${odd.mode.toString(8)} is not a file's`;
-          return { kind: "error", variant, reason: "patch-rejected", message };
-        }
+        const message = this.#objection(names, changed);
+        if (message !== null) return { kind: "error", variant, reason: "patch-rejected", message };
         const tree = this.#hash.with(changed);
         if (tree === this.#payload.tree) return noOp(variant, "The patch changes nothing");
         const patch = attempt.repairs.length === 0
@@ -214,6 +211,22 @@ class Scene {
     let end = low;
     while (this.#sorted[end]?.path.startsWith(prefix)) end++;
     return this.#sorted.slice(low, end);
+  }
+
+  /** What an index takes and a working tree does not. */
+  #objection(names: ReadonlySet<BytePath>, changed: readonly ChangedFile[]): string | null {
+    const prefix = this.#payload.cwd === "" ? "" : `${fromText(this.#payload.cwd)}/`;
+    for (const { path, oid, mode } of changed) {
+      if (oid !== null && !MODES.has(mode)) {
+        return `error: ${toText(path)}: a file of mode ${mode.toString(8)} cannot be tried`;
+      }
+      const named = names.has(path) ||
+        (path.startsWith(prefix) && names.has(path.slice(prefix.length)));
+      if (oid === null && !named) {
+        return `error: ${toText(path)}: stands where the patch makes a file or a folder`;
+      }
+    }
+    return null;
   }
 
   #firstNamed(names: Iterable<BytePath>, changed: readonly ChangedFile[]): BytePath {

@@ -65,6 +65,15 @@ for (const [name, script] of Object.entries(CHANGES)) {
   });
 }
 
+test("capturePayload() reads again when a fresh file was edited to the same size meanwhile", async () => {
+  const repo = await gitRepo("echo 1 > f; echo 1 > g");
+  const options = { cwd: repo.dir, scratch: await tempDir() };
+  const payload = await afterReading(repo, "echo 2 > f", () => capturePayload(options));
+  const out = await tempDir();
+  await checkoutPayload(payload, out);
+  assert.equal(await treeDigest(out), await treeDigest(repo.dir));
+});
+
 test("capturePayload() gives up on a file that does not stop changing, and names it", async () => {
   const repo = await gitRepo("git init -q; echo 1 > still; echo 1 > log");
   const writer = spawn("bash", ["-c", "while :; do echo x >> log; done"], { cwd: repo.dir });
