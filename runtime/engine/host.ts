@@ -17,6 +17,7 @@ export class Host {
   readonly problemListeners: Set<(problem: Problem) => void> = new Set();
   /** `closing` refuses new work and finishes what was begun; `closed` does nothing any more. */
   #phase: "open" | "closing" | "closed" = "open";
+  readonly #sleepers = new Set<() => void>();
   readonly #faults: ((point: FaultPoint) => void | Promise<void>) | undefined;
 
   constructor(options: EngineOptions) {
@@ -54,6 +55,7 @@ export class Host {
 
   enter(phase: "closing" | "closed"): void {
     this.#phase = phase;
+    for (const wake of [...this.#sleepers]) wake();
   }
 
   /** @throws SidecanaryError `engine-closed` unless the engine takes new work */
@@ -99,9 +101,18 @@ export class Host {
     }
   }
 
-  /** Waits `delayMs` on the engine's clock. */
+  /** Waits `delayMs` on the engine's clock, or until the engine is closed. */
   sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.clock.setTimeout(resolve, delayMs));
+    if (!this.isOpen()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.clock.clearTimeout(timer);
+        this.#sleepers.delete(wake);
+        resolve();
+      };
+      const timer = this.clock.setTimeout(wake, delayMs);
+      this.#sleepers.add(wake);
+    });
   }
 }
 

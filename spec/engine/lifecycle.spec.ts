@@ -217,6 +217,28 @@ test("kill() during a commit never answers applied, and nothing more is written"
   assert.is((await one.store.read("c"))?.revision, 1);
 });
 
+test("close() does not wait for a clock that stands still", async () => {
+  let isCut = false;
+  const { engine, clock, problems } = await world({
+    faults: (point) => {
+      if (isCut && (point === "commit.before" || point === "settle.before")) {
+        throw new Error("the store is out of reach");
+      }
+    },
+  });
+  const calls: Call[] = [];
+  engine.register(workerMachine(calls));
+  await engine.start("w", "worker");
+  await engine.deliver("w", { type: "GO" }, { eventId: "go" });
+  await engine.idle();
+  isCut = true;
+  calls[0]?.resolve(1);
+  await clock.advance(0);
+  assert.equal(problems.map((problem) => problem.kind), ["store"]);
+  await engine.close();
+  assert.is(clock.next(), undefined);
+});
+
 test("an engine that does not work delivers, and leaves effects and timers to one that does", async () => {
   const calls: Call[] = [];
   const sender = await world({ owner: "sender", works: false });
