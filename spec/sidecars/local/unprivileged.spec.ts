@@ -12,7 +12,7 @@ const test = suite("unprivileged");
 const NOBODY = 65_534;
 const self = process.argv[1] ?? "";
 
-for (const name of ["sandbox", "crash", "probe", "namespace-cell"]) {
+for (const name of ["sandbox", "crash", "probe", "namespace-cell", "remove-tree"]) {
   const entry = self.replace(/unprivileged(\.spec\.[jt]s)$/, `${name}$1`);
   const reason = whyNot(entry);
   if (reason !== undefined) {
