@@ -157,6 +157,14 @@ test("capturePayload() leaves out what a sparse checkout left out, and says so",
   assert.match(payload.warnings.join(), /sparse checkout: 2 tracked files/);
 });
 
+test("capturePayload() expands a sparse index without an object in the user's repository", async () => {
+  const repo = await gitRepo(`
+    git init -q; mkdir in out; echo 1 > in/a; echo 1 > out/b; git add -A; git commit -qm x
+    git sparse-checkout set --cone --sparse-index in; mkdir in/new; echo 2 > in/new/a; git add in/new/a
+    git ls-files --sparse -s | grep -q ^040000`);
+  assert.is((await same(repo, [], "none")).files, 2);
+});
+
 test("capturePayload() takes what stands in the files in the middle of a merge", async () => {
   const repo = await gitRepo(`
     git init -q -b main; echo base > f; echo k > keep; git add -A; git commit -qm base
