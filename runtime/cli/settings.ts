@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { UNMEASURED_BUDGET_MS } from "../variants/budgets.ts";
 import type { CampaignRequest, ProjectCommand } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
 import { parseDuration } from "./options/parse-duration.ts";
@@ -34,9 +35,6 @@ export type Settings = Pick<
   | "isolation"
 >;
 
-/** The budget where neither a flag, a file nor a baseline gives one. */
-const BLIND_TIMEOUT_MS = 300_000;
-
 /**
  * Flags before `sidecanary.json` before defaults.
  *
@@ -52,7 +50,7 @@ export function settingsFrom(
   const timeoutMs = flags.timeout ?? ms(config.timeout) ?? null;
   return {
     workers: parseJobs(flags.jobs ?? config.jobs ?? "auto", available),
-    timeoutMs: timeoutMs ?? (baseline === "skip" ? BLIND_TIMEOUT_MS : null),
+    timeoutMs: timeoutMs ?? (baseline === "skip" ? UNMEASURED_BUDGET_MS : null),
     timeoutMultiplier: flags.timeoutMultiplier ?? config.timeoutMultiplier ?? 5,
     minimumTimeoutMs: flags.minimumTimeout ?? ms(config.minimumTimeout) ?? 20_000,
     killExitCodes: parseKillExitCodes(flags.killExitCodes ?? config.killExitCodes ?? "default"),

@@ -55,7 +55,22 @@ test("parseKillExitCodes() takes a list, ranges and the presets", () => {
 });
 
 test("parseKillExitCodes() refuses success, what is no exit code and what is no list", () => {
-  for (const text of ["0", "0-2", "256", "7-5", "1,", ",", "", "pytst", "toString", "1;2"]) {
+  for (
+    const text of [
+      "0",
+      "0-2",
+      "256",
+      "7-5",
+      "1,",
+      ",",
+      "",
+      "pytst",
+      "toString",
+      "1;2",
+      "127",
+      "100-130",
+    ]
+  ) {
     refuses(() => parseKillExitCodes(text));
   }
 });

@@ -4,11 +4,11 @@ import { LiveProgress } from "../../runtime/cli/views/live-progress.ts";
 import { paletteFor } from "../../runtime/cli/views/palette.ts";
 import { PlainProgress } from "../../runtime/cli/views/plain-progress.ts";
 import { statusLine } from "../../runtime/cli/views/status-line.ts";
+import { VirtualClock } from "../../runtime/engine/virtual-clock.ts";
 import type { Progress } from "../../runtime/variants/campaign-request.ts";
 import { suite } from "../harness.ts";
 import { PassThrough } from "node:stream";
 import { result } from "./report-kit.ts";
-import { ManualClock } from "./manual-clock.ts";
 
 const test = suite("progress");
 
@@ -55,8 +55,8 @@ test("ProgressState knows what is being worked on", () => {
   assert.equal(state.active, []);
 });
 
-test("PlainProgress says the figures every ten seconds and a retry once", () => {
-  const clock = new ManualClock();
+test("PlainProgress says the figures every ten seconds and a retry once", async () => {
+  const clock = new VirtualClock();
   const state = new ProgressState(clock.now());
   let text = "";
   const view = new PlainProgress({
@@ -70,20 +70,20 @@ test("PlainProgress says the figures every ten seconds and a retry once", () => 
   const retry = { type: "retry", what: "w1", message: "connection refused" } as const;
   view.show(retry);
   view.show(retry);
-  clock.advance(9_999);
+  await clock.advance(9_999);
   assert.is(text, "retry w1: connection refused\n");
-  clock.advance(10_001);
+  await clock.advance(10_001);
   assert.is(
     text,
     "retry w1: connection refused\n0/4 variants, 10s elapsed\n0/4 variants, 20s elapsed\n",
   );
   view.close();
-  clock.advance(60_000);
+  await clock.advance(60_000);
   assert.is(text.split("\n").length, 4);
 });
 
-test("LiveProgress draws its block below what is said and leaves nothing of it", () => {
-  const clock = new ManualClock();
+test("LiveProgress draws its block below what is said and leaves nothing of it", async () => {
+  const clock = new VirtualClock();
   const state = new ProgressState(clock.now());
   let text = "";
   const view = new LiveProgress({
@@ -103,7 +103,7 @@ test("LiveProgress draws its block below what is said and leaves nothing of it",
   } as const;
   state.apply(step, clock.now());
   view.show(step);
-  clock.advance(200);
+  await clock.advance(200);
   const found = verdict("b", "survived", 1);
   state.apply(found, clock.now());
   view.show(found);
