@@ -1,5 +1,6 @@
 import type { RunResult } from "../sidecars/provider.ts";
 import type { KillExitCodes } from "./campaign-request.ts";
+import { isFailureCount } from "./is-failure-count.ts";
 import { testsSeen } from "./zero-tests.ts";
 
 /** Why a variant has no measurement: the `reason` of `error` and `skipped`. */
@@ -66,7 +67,8 @@ const LAST_SIGNAL = 64;
 
 /**
  * Whether a command that ended like this saw the change. `killed` only where it ran and failed by
- * itself: exit codes 1 to 125, or those of `killExitCodes`. 126, 127 and 128 + n are never kills.
+ * itself: exit codes 1 to 125, a higher one that the runner's own summary names as its number of
+ * failures, or those of `killExitCodes`. Else 126, 127 and 128 + n are never kills.
  */
 export function judgeCommand(result: RunResult, rules: JudgeRules): CommandVerdict {
   switch (result.kind) {
@@ -91,6 +93,9 @@ function judgePass(result: Exit, rules: JudgeRules): CommandVerdict {
 function judgeFailure(result: Exit, rules: JudgeRules): CommandVerdict {
   const { code, oom } = result;
   if (oom) return outOfMemory(code);
+  if (rules.phase === "test" && isKill(125, rules.killExitCodes) && countsFailures(result)) {
+    return { status: "killed", exitCode: code };
+  }
   if (code === 126) {
     return error("env-command-not-executable", code, "The shell cannot execute it (exit 126).");
   }
@@ -106,6 +111,11 @@ function judgeFailure(result: Exit, rules: JudgeRules): CommandVerdict {
   if (ranNoTests(result)) return noTests(code);
   if (isKill(code, rules.killExitCodes)) return { status: "killed", exitCode: code };
   return error("unexpected-exit-code", code, `Exit code ${code} does not count as a kill.`);
+}
+
+/** mocha with 150 failing tests ends with 150, which is no signal: its summary says so. */
+function countsFailures({ code, stdoutTail, stderrTail }: Exit): boolean {
+  return code > 125 && isFailureCount(code, stdoutTail, stderrTail);
 }
 
 function isKill(code: number, codes: KillExitCodes): boolean {

@@ -48,6 +48,9 @@ export interface CommandsOutcome {
   readonly failure?: Failure;
 }
 
+/** How many bytes of each stream a verdict is judged by: a summary may stand before long details. */
+const JUDGED = 4_194_304;
+
 /** How many characters of each stream a result keeps. */
 const TAIL = 16_384;
 
@@ -73,6 +76,7 @@ export async function runCommands(
     const result = await sandbox.run(command.run, {
       timeoutMs,
       signal,
+      tailBytes: JUDGED,
       ...(logs === undefined ? {} : { logs }),
     });
     last = result;
