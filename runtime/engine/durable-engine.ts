@@ -1,11 +1,10 @@
 import type { AnyStateMachine } from "xstate";
-import { isSidecanaryError, SidecanaryError } from "../errors.ts";
-import { plainJson } from "../plain-json.ts";
+import { isSidecanaryError, type SidecanaryError } from "../errors.ts";
 import type { ActorRow, PruneResult, RecordWrite, Store } from "../store/store.ts";
 import type { EventData } from "./actor-state.ts";
 import { type ActorView, type KeptState, viewOf } from "./actor-view.ts";
 import { Announcements } from "./announcements.ts";
-import type { Answer, Delivery, StartDelivery, TransactAnswer } from "./answer.ts";
+import type { Answer, Delivery, TransactAnswer } from "./answer.ts";
 import { type CommitListener, type Delivered, Deliverer } from "./deliver.ts";
 import { Effects } from "./effects.ts";
 import type {
@@ -19,13 +18,15 @@ import type {
   WaitOptions,
 } from "./engine.ts";
 import { asError, Host } from "./host.ts";
+import { eventJob, startJob } from "./jobs.ts";
 import { Leases } from "./leases.ts";
 import type { Logic } from "./logic.ts";
 import type { EngineOptions, Problem } from "./options.ts";
-import type { Job } from "./plan.ts";
+import type { Job } from "./job.ts";
 import { Pruner } from "./prune.ts";
 import { Registry } from "./registry.ts";
 import { stateOf } from "./row-cache.ts";
+import { Survey } from "./survey.ts";
 import { tagsOf } from "./tags-of.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkLoop } from "./work-loop.ts";
@@ -43,10 +44,9 @@ export class DurableEngine implements Engine {
   readonly #loop: WorkLoop;
   readonly #waiters: Waiters;
   readonly #pruner: Pruner;
+  readonly #survey: Survey;
   readonly #listeners = new Set<(committed: Committed) => void>();
-  readonly #quarantined = new Set<string>();
   #controls = 0;
-  #survey: Promise<void> = Promise.resolve();
 
   constructor(options: EngineOptions) {
     const host = this.#host = new Host(options);
@@ -71,12 +71,12 @@ export class DurableEngine implements Engine {
         this.#effects.dispatch(actor, outbox);
       },
     });
+    this.#survey = new Survey(host, this.#registry, () => this.#loop.kick());
     this.#waiters = new Waiters(host, (actor) => this.actor(actor));
     this.#pruner = new Pruner(
       host,
       () => this.#deliverer.cache.clear(),
-      // Processes with other definitions may have started actors since.
-      () => this.#registry.names.forEach((name) => this.#surveyFor(name)),
+      () => this.#survey.beginAll(),
     );
   }
 
@@ -91,7 +91,7 @@ export class DurableEngine implements Engine {
     const known = this.#registry.known(machine, options);
     if (known !== undefined) return known;
     const logic = this.#registry.register(machine, options);
-    this.#surveyFor(logic.name);
+    this.#survey.begin(logic.name);
     this.#loop.kick();
     return logic;
   }
@@ -181,7 +181,7 @@ export class DurableEngine implements Engine {
 
   async idle(): Promise<void> {
     while (!this.#host.isOver()) {
-      await this.#survey;
+      await this.#survey.drained();
       await this.#loop.drained();
       await this.#deliverer.queue.drained();
       await this.#effects.drained();
@@ -297,7 +297,7 @@ export class DurableEngine implements Engine {
       return delivered.outcome === "applied" || delivered.outcome === "dead-letter";
     } catch (error) {
       if (!this.#host.isOpen()) return false;
-      if (isQuarantine(error)) this.#quarantine(job.actor, error);
+      if (isQuarantine(error)) this.#survey.report(job.actor, error);
       else this.#reportStore(error, job);
       return false;
     }
@@ -322,103 +322,6 @@ export class DurableEngine implements Engine {
       error: asError(error),
     });
   }
-
-  #quarantine(actor: string, error: Error): void {
-    if (this.#quarantined.has(actor)) return;
-    this.#quarantined.add(actor);
-    this.#host.problem({ kind: "quarantined", message: error.message, actor, error });
-  }
-
-  #surveyFor(machine: string): void {
-    this.#survey = this.#survey.then(() => this.#look(machine));
-  }
-
-  /** Finds actors that other definitions of the machine left: they are migrated, or reported. */
-  async #look(machine: string): Promise<void> {
-    try {
-      for (const status of ["active", "crashed"] as const) {
-        let after: string | undefined;
-        while (this.#host.isOpen()) {
-          const query = { machine, status, limit: 200, ...(after === undefined ? {} : { after }) };
-          const rows = await this.store.actors(query);
-          for (const row of rows) this.#classify(row);
-          after = rows[rows.length - 1]?.id;
-          if (rows.length < 200) break;
-        }
-      }
-    } catch (error) {
-      if (!this.#host.isOpen()) return;
-      const message = `Cannot look for actors of machine "${machine}": ${asError(error).message}`;
-      this.#host.problem({ kind: "store", message, error: asError(error) });
-    }
-  }
-
-  #classify(row: ActorRow): void {
-    if (this.#registry.runs(row)) {
-      const known = this.#registry.hashes.length;
-      this.#registry.adopt(row);
-      if (this.#registry.hashes.length !== known) this.#loop.kick();
-      return;
-    }
-    try {
-      this.#registry.resolve(row);
-    } catch (error) {
-      this.#quarantine(row.id, asError(error));
-    }
-  }
-}
-
-function startJob(each: StartDelivery): Job {
-  const { actor, machine, input = null, restartInput, supervisor = null } = each;
-  checkId(actor, "start");
-  plainJson(input, `input of actor "${actor}"`);
-  return {
-    actor,
-    eventId: each.eventId ?? "init",
-    cause: each.cause ?? null,
-    what: {
-      kind: "start",
-      machine,
-      input,
-      ...(restartInput === undefined ? {} : { restartInput }),
-      supervisor,
-    },
-  };
-}
-
-function eventJob(actor: string, event: EventData, eventId: string, cause: string | null): Job {
-  checkId(actor, String(event?.type));
-  const type: unknown = event?.type;
-  if (typeof type !== "string" || type === "" || type === "*") {
-    throw refused(actor, String(type), `its type is ${JSON.stringify(type)}, not a name`);
-  }
-  if (type.startsWith("xstate.") || type.startsWith("sidecanary.")) {
-    throw refused(actor, type, `"xstate.*" and "sidecanary.*" are the engine's own`);
-  }
-  if (typeof eventId !== "string" || eventId === "" || eventId.includes("\0")) {
-    throw refused(actor, type, `it has no usable event id; mint one where the event arises`);
-  }
-  // Parsed again, so that what the machine sees now is what a later reader of the journal sees.
-  const plain = JSON.parse(plainJson(event, `event "${type}" for actor "${actor}"`)) as EventData;
-  return { actor, eventId, cause, what: { kind: "event", event: plain } };
-}
-
-function checkId(actor: string, event: string): void {
-  if (typeof actor !== "string" || actor === "" || actor.includes("\0")) {
-    throw refused(
-      String(actor),
-      event,
-      "an actor's id is a string of 1 or more characters, not U+0000",
-    );
-  }
-}
-
-function refused(actor: string, event: string, why: string): SidecanaryError {
-  return new SidecanaryError(
-    "event-refused",
-    `Cannot deliver "${event}" to actor "${actor}": ${why}`,
-    { actor, event },
-  );
 }
 
 function answerOf(delivered: Delivered): Answer {

@@ -6,7 +6,7 @@ import type { EventData } from "./actor-state.ts";
 import type { Announcements } from "./announcements.ts";
 import { errorData } from "./error-data.ts";
 import { asError, type Host } from "./host.ts";
-import type { Job } from "./plan.ts";
+import type { Job } from "./job.ts";
 import type { Registry } from "./registry.ts";
 import { runPort } from "./run-port.ts";
 import { Settler } from "./settler.ts";

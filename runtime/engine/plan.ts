@@ -1,51 +1,21 @@
 import type { Json } from "../json.ts";
-import type { DeadLetterRow, InboxRow, TimerRow, Transition } from "../store/store.ts";
+import type { DeadLetterRow, InboxRow } from "../store/store.ts";
 import type { ActorState, ErrorData, EventData } from "./actor-state.ts";
 import type { KeptState } from "./actor-view.ts";
 import { effectId, tellId } from "./effect-id.ts";
+import type { Job } from "./job.ts";
+import {
+  type Content,
+  type Current,
+  type Frame,
+  type Plan,
+  planRefusal,
+  planTransition,
+  supervisorOf,
+} from "./plan-rows.ts";
 import type { Registered } from "./registry.ts";
 import type { CachedActor } from "./row-cache.ts";
-import { changesBetween } from "./state-change.ts";
-import { type DeadLetterReason, step, type StepEvent, type StepResult } from "./step.ts";
-
-/** One event on its way into an actor. */
-export interface Job {
-  readonly actor: string;
-  readonly eventId: string;
-  readonly cause: string | null;
-  readonly what:
-    | Exclude<StepEvent, { kind: "init" } | { kind: "restart" }>
-    | {
-      readonly kind: "start";
-      readonly machine: string;
-      readonly input: Json;
-      readonly restartInput?: Json;
-      readonly supervisor: string | null;
-    }
-    | { readonly kind: "restart"; readonly mode: "resume" | "initial" }
-    /** A supervisor wants it to wait: like a crash, but without a fault. */
-    | { readonly kind: "suspend" };
-  /** The epoch that an effect's result must still find. */
-  readonly fence?: number;
-}
-
-/** What is to be written for a job. */
-export type Plan =
-  | {
-    readonly kind: "transition";
-    readonly transition: Transition;
-    /** The state that `transition.actor.state` is the text of. */
-    readonly state: KeptState;
-    /** The event itself, where the transition only records that it could not be applied. */
-    readonly letter: DeadLetterRow | null;
-    /** 0 before the first transition. */
-    readonly epochBefore: number;
-  }
-  | {
-    readonly kind: "dead-letter";
-    readonly letter: DeadLetterRow;
-    readonly error: ErrorData | null;
-  };
+import { step, type StepEvent, type StepResult } from "./step.ts";
 
 /** Steps the actor with the job's event and puts what it decided into rows. Pure, but for the step's own machine. */
 export function plan(
@@ -72,7 +42,7 @@ export function plan(
   switch (result.outcome) {
     case "dead-letter":
       if (result.reason === "threw") return dropped(frame, result.event, result.error);
-      return refusal(frame, result.event, result.reason, result.error);
+      return planRefusal(frame, result.event, result.reason, result.error);
     case "applied":
       return applied(frame, result);
     case "failed": {
@@ -84,24 +54,6 @@ export function plan(
 }
 
 type Applied = Extract<StepResult, { outcome: "applied" }>;
-
-interface Current {
-  readonly row: CachedActor["row"];
-  readonly state: KeptState;
-  readonly text: string;
-}
-
-interface Frame {
-  readonly job: Job;
-  /** What the step goes on from: migrated where the definition changed. */
-  readonly before: Current | undefined;
-  /** What stands in the store. */
-  readonly stored: KeptState | undefined;
-  readonly hash: string;
-  readonly name: string;
-  readonly revision: number;
-  readonly now: number;
-}
 
 function migrated(before: CachedActor, hash: string, migrate: Registered["migrate"]): Current {
   const { row, state } = before;
@@ -117,10 +69,6 @@ function stepEvent({ what }: Job, state: KeptState | undefined): StepEvent {
   // An actor that failed in its initial transition has no snapshot to go on from.
   const mode = state !== undefined && state.snapshot.status === "error" ? "initial" : what.mode;
   return { kind: "restart", mode, input: state?.input ?? null };
-}
-
-function supervisorOf({ job, before }: Frame): string | null {
-  return job.what.kind === "start" ? job.what.supervisor : before?.row.supervisor ?? null;
 }
 
 function keptParts(state: KeptState | undefined): { readonly input?: Json } {
@@ -156,7 +104,7 @@ function applied(frame: Frame, result: Applied): Plan {
     tells.push(toSupervisor(frame, supervisor, tells.length, event));
   }
   const isRestart = job.what.kind === "restart";
-  return transition(frame, state, {
+  return planTransition(frame, state, {
     status: snapshot.status,
     epoch: (before?.row.epoch ?? 0) + (isRestart ? 1 : 0),
     event: result.event,
@@ -190,13 +138,13 @@ function applied(frame: Frame, result: Applied): Plan {
  */
 function dropped(frame: Frame, event: EventData, error: ErrorData | null): Plan {
   const { job: { what, eventId }, before } = frame;
-  const refused = refusal(frame, event, "threw", error);
+  const refused = planRefusal(frame, event, "threw", error);
   if (before === undefined || refused.kind !== "dead-letter") return refused;
   const isTimer = what.kind === "timer";
   if (!isTimer && (what.kind !== "result" || what.result.kind === "sent")) return refused;
   const { [isTimer ? what.id : ""]: _timer, ...timers } = before.state.timers;
   const { [isTimer ? "" : what.invoke]: _invoke, ...invokes } = before.state.invokes;
-  return transition(frame, { ...before.state, timers, invokes }, {
+  return planTransition(frame, { ...before.state, timers, invokes }, {
     status: before.row.status,
     epoch: before.row.epoch,
     eventId: `${eventId}:dropped`,
@@ -247,10 +195,10 @@ function withoutTimer(state: KeptState, { what }: Job): KeptState {
 function suspend(frame: Frame): Plan {
   const { before } = frame;
   const event = { type: "sidecanary.suspend" };
-  if (before === undefined) return refusal(frame, event, "no-such-actor", null);
+  if (before === undefined) return planRefusal(frame, event, "no-such-actor", null);
   const { status } = before.row;
-  if (status === "crashed") return refusal(frame, event, "crashed", null);
-  if (status !== "active") return refusal(frame, event, "ended", null);
+  if (status === "crashed") return planRefusal(frame, event, "crashed", null);
+  if (status !== "active") return planRefusal(frame, event, "ended", null);
   const { eventId } = frame.job;
   return waiting(frame, before.state, { event, tells: [], settled: [], letter: null, eventId });
 }
@@ -262,7 +210,7 @@ function waiting(
   rest: Pick<Content, "event" | "tells" | "settled" | "letter" | "eventId">,
 ): Plan {
   const { before } = frame;
-  return transition(frame, state, {
+  return planTransition(frame, state, {
     ...rest,
     status: "crashed",
     epoch: before?.row.epoch ?? 0,
@@ -273,76 +221,6 @@ function waiting(
     cancelled: Object.values(before?.state.invokes ?? {}).map((invoke) => invoke.effect)
       .filter((id) => !rest.settled.includes(id)),
   });
-}
-
-interface Content {
-  readonly status: Transition["actor"]["status"];
-  readonly epoch: number;
-  readonly eventId: string;
-  readonly event: EventData;
-  readonly edges: string;
-  readonly outbox: Transition["outbox"];
-  readonly tells: Transition["tells"];
-  readonly timersSet: readonly string[];
-  readonly timersCleared: readonly string[];
-  readonly settled: readonly string[];
-  readonly cancelled: readonly string[];
-  readonly letter: DeadLetterRow | null;
-}
-
-/** Every so many revisions the journal keeps the whole state, so that the past can be shown from there. */
-const wholeEvery = 50;
-
-function transition(frame: Frame, state: KeptState, content: Content): Plan {
-  const { job, before, stored, revision, now } = frame;
-  const isWhole = stored === undefined || revision % wholeEvery === 1;
-  const change = isWhole
-    ? [[[], state]]
-    : changesBetween(stored as unknown as Json, state as unknown as Json);
-  return {
-    kind: "transition",
-    state,
-    letter: content.letter,
-    epochBefore: before?.row.epoch ?? 0,
-    transition: {
-      actor: {
-        id: job.actor,
-        machine: frame.name,
-        hash: frame.hash,
-        revision,
-        epoch: content.epoch,
-        status: content.status,
-        state: JSON.stringify(state),
-        supervisor: supervisorOf(frame),
-        updatedAt: now,
-      },
-      expected: revision - 1,
-      ...(job.fence === undefined ? {} : { fence: job.fence }),
-      journal: {
-        actor: job.actor,
-        revision,
-        eventId: content.eventId,
-        event: JSON.stringify(content.event),
-        cause: job.cause,
-        at: now,
-        edges: content.edges,
-        change: JSON.stringify(change),
-      },
-      outbox: content.outbox,
-      tells: content.tells,
-      timersSet: content.timersSet.flatMap((id) => timerRow(job.actor, id, state)),
-      timersCleared: content.timersCleared,
-      settled: content.settled,
-      cancelled: content.cancelled,
-    },
-  };
-}
-
-function timerRow(actor: string, id: string, state: KeptState): TimerRow[] {
-  const timer = state.timers[id];
-  if (timer === undefined) return [];
-  const { revision, due, event } = timer;
-  return [{ actor, id, revision, due, event: JSON.stringify(event) }];
 }
 
 function inputOf({ job, before }: Frame): { readonly input?: Json } {
@@ -362,25 +240,5 @@ function toSupervisor(
     eventId: tellId(job.actor, revision, index),
     event: JSON.stringify(event),
     cause: `${job.actor}:${revision}`,
-  };
-}
-
-function refusal(
-  { job, now }: Frame,
-  event: EventData,
-  reason: DeadLetterReason,
-  error: ErrorData | null,
-): Plan {
-  return {
-    kind: "dead-letter",
-    error,
-    letter: {
-      actor: job.actor,
-      eventId: job.eventId,
-      event: JSON.stringify(event),
-      reason,
-      error: error === null ? null : JSON.stringify(error),
-      at: now,
-    },
   };
 }

@@ -15,7 +15,7 @@ export class Registry {
   readonly #exact = new Map<string, Registered>();
   readonly #newest = new Map<string, Registered>();
   /** Hashes of definitions that are not here, whose actors a migration takes over. */
-  readonly #foreign = new Map<string, string>();
+  readonly #foreign = new Set<string>();
   readonly #kept = new Map<string, Promise<void>>();
   #hashes: readonly string[] | undefined;
 
@@ -61,11 +61,13 @@ export class Registry {
       this.#newest.get(row.machine)?.migrate !== undefined;
   }
 
-  /** Actors with this hash are claimed from now on, if their machine migrates. */
-  adopt(row: ActorRow): void {
-    if (this.#exact.has(key(row.machine, row.hash)) || this.#foreign.has(row.hash)) return;
-    this.#foreign.set(row.hash, row.machine);
+  /** Actors with this hash are claimed from now on. Answers whether they were not before. */
+  adopt(row: ActorRow): boolean {
+    const { machine, hash } = row;
+    if (this.#exact.has(key(machine, hash)) || this.#foreign.has(hash)) return false;
+    this.#foreign.add(hash);
     this.#hashes = undefined;
+    return true;
   }
 
   /** The hashes of all actors that this process can run, as far as known. */
@@ -73,7 +75,7 @@ export class Registry {
     return this.#hashes ??= [
       ...new Set([
         ...[...this.#exact.values()].map((each) => each.logic.hash),
-        ...this.#foreign.keys(),
+        ...this.#foreign,
       ]),
     ];
   }

@@ -1,7 +1,7 @@
 import type { ClaimedWork, InboxRow, TimerRow } from "../store/store.ts";
 import type { EventData } from "./actor-state.ts";
 import { asError, type Host } from "./host.ts";
-import type { Job } from "./plan.ts";
+import type { Job } from "./job.ts";
 import type { Registry } from "./registry.ts";
 
 /** What the loop needs of the engine. */
