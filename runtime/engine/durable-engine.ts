@@ -62,12 +62,14 @@ export class DurableEngine implements Engine {
       host,
       () => this.#effects.busyActors,
       (actor) => this.#effects.drop(actor),
+      () => this.#reconcileAll(),
     );
     this.#loop = new WorkLoop(host, this.#registry, {
       deliver: (job) => this.#deliverDue(job),
       claimed: ({ actor, outbox }) => {
-        this.#deliverer.cache.put(actor);
+        const { row, state } = this.#deliverer.cache.put(actor);
         this.#leases.note(actor);
+        this.#effects.reconcile(row, state);
         this.#effects.dispatch(actor, outbox);
       },
     });
@@ -228,8 +230,7 @@ export class DurableEngine implements Engine {
   readonly #committed: CommitListener = (committed, plan) => {
     const { actor } = committed;
     const { transition } = plan;
-    this.#effects.stop(transition.settled);
-    this.#effects.stop(transition.cancelled);
+    this.#effects.reconcile(actor, plan.state);
     this.#leases.note(actor);
     if (actor.owner === this.owner && this.#host.isOpen()) {
       const open = transition.outbox.filter((row) => row.state === "open");
@@ -249,6 +250,16 @@ export class DurableEngine implements Engine {
     }
     if (this.#waiters.has(actor.id)) this.#waiters.show(actor.id, this.#view(actor, plan.state));
   };
+
+  /** Another process may have moved an actor whose invokes run here. */
+  async #reconcileAll(): Promise<void> {
+    for (const actor of this.#effects.invokingActors) {
+      const found = await this.store.read(actor);
+      if (found === undefined) continue;
+      const { row, state } = this.#deliverer.cache.put(found);
+      this.#effects.reconcile(row, state);
+    }
+  }
 
   #view(row: ActorRow, state: KeptState): ActorView {
     const logic = this.#registry.runs(row) ? this.#registry.resolve(row).logic : undefined;

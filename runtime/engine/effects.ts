@@ -2,13 +2,13 @@ import type { AnyActorLogic, EventObject } from "xstate";
 import type { Json } from "../json.ts";
 import { plainJson } from "../plain-json.ts";
 import type { ActorRow, OutboxRow } from "../store/store.ts";
-import type { EventData } from "./actor-state.ts";
+import type { ActorState, EventData } from "./actor-state.ts";
 import type { Announcements } from "./announcements.ts";
 import { errorData } from "./error-data.ts";
 import { asError, type Host } from "./host.ts";
 import type { Job } from "./job.ts";
 import type { Registry } from "./registry.ts";
-import { runPort } from "./run-port.ts";
+import { runPort, withEffect } from "./run-port.ts";
 import { Settler } from "./settler.ts";
 import type { Effect, StepEvent } from "./step.ts";
 
@@ -65,10 +65,16 @@ export class Effects {
     this.#startWaiting();
   }
 
-  /** Stops invokes that their machine left or finished. */
-  stop(effects: readonly string[]): void {
-    for (const id of effects) this.#stopOne(id);
-    if (effects.length > 0) this.#startWaiting();
+  /** Stops what this state of the actor has no use for: invokes that were left, or belong to an epoch that is over. */
+  reconcile(row: ActorRow, state: ActorState): void {
+    const ids = this.#byActor.get(row.id);
+    if (ids === undefined) return;
+    const live = new Set(Object.values(state.invokes).map((invoke) => invoke.effect));
+    for (const id of [...ids]) {
+      const isOld = (this.#running.get(id)?.epoch ?? 0) < row.epoch;
+      if (isOld || !live.has(id)) this.#stopOne(id);
+    }
+    this.#startWaiting();
   }
 
   /** Stops what runs for an actor that another process took over, or for all. Nothing is recorded. */
@@ -78,6 +84,11 @@ export class Effects {
       ? []
       : this.#waiting.filter((each) => each.row.actor !== actor);
     for (const id of [...ids]) this.#stopOne(id);
+  }
+
+  /** The actors with running invokes. */
+  get invokingActors(): readonly string[] {
+    return [...this.#byActor.keys()];
   }
 
   /** The actors with something running. */
@@ -255,7 +266,8 @@ export class Effects {
       );
     }
     const { context, event } = effect;
-    await action({ context, event, self: { id: row.actor }, effect: row.id }, effect.params);
+    const info = { key: row.id, actor: row.actor, epoch: actor.epoch };
+    await action({ context, event, self: withEffect({ id: row.actor }, info) }, effect.params);
   }
 
   #note(id: string, running: Running): void {

@@ -89,7 +89,11 @@ export interface Engine {
   readonly store: Store;
 
   /**
-   * Makes a machine known in this process, before or after its actors exist. Of several definitions
+   * Makes a machine known in this process. Its ports and its named actions are run after the commit
+   * that decided them, at least once each; `effectOf(self)` tells both their idempotency key. An
+   * action is given `({ context, event, self }, params)`, and may answer a promise.
+   *
+   * May be called before or after its actors exist. Of several definitions
    * of one name, a new actor takes the last registered; an existing one goes on with its own.
    * @throws SidecanaryError `machine-refused` naming the node that cannot be run durably
    */

@@ -6,6 +6,7 @@ export class Leases {
   readonly #host: Host;
   readonly #busy: () => readonly string[];
   readonly #onLost: (actor: string) => void;
+  readonly #onRenewed: () => Promise<void>;
   /** When each ends. Those that ended with nothing running are forgotten. */
   readonly #held = new Map<string, number>();
   #timer: unknown;
@@ -13,11 +14,18 @@ export class Leases {
   /**
    * @param busy the actors with effects that run here
    * @param onLost called with an actor that another process took over
+   * @param onRenewed called after each round
    */
-  constructor(host: Host, busy: () => readonly string[], onLost: (actor: string) => void) {
+  constructor(
+    host: Host,
+    busy: () => readonly string[],
+    onLost: (actor: string) => void,
+    onRenewed: () => Promise<void>,
+  ) {
     this.#host = host;
     this.#busy = busy;
     this.#onLost = onLost;
+    this.#onRenewed = onRenewed;
   }
 
   /** Notes who holds the actor after a commit or a claim. */
@@ -67,6 +75,7 @@ export class Leases {
             this.#onLost(actor);
           }
         }
+        await this.#onRenewed();
       }
     } catch (error) {
       if (!this.#host.isOpen()) return;

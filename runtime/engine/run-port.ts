@@ -18,7 +18,8 @@ export interface EffectInfo {
 }
 
 /**
- * The effect that the port behind `self` runs for, or `undefined` under a bare `createActor`.
+ * The effect that the port or the action with this `self` runs for, or `undefined` under a bare
+ * `createActor`.
  *
  * @example
  * const charge = fromPromise(({ input, self }) =>
@@ -30,6 +31,11 @@ export function effectOf(self: object): EffectInfo | undefined {
 }
 
 const effectInfo: unique symbol = Symbol("sidecanary.effect");
+
+/** `self` as {@link effectOf} knows it. */
+export function withEffect<Self extends object>(self: Self, info: EffectInfo): Self {
+  return Object.defineProperty(self, effectInfo, { value: info });
+}
 
 /** What a port says. */
 export interface PortListener {
@@ -67,7 +73,7 @@ export function runPort(
   };
   const parent = createActor(listening, { id: `${info.key}:host`, clock: clock as never });
   const child: AnyActorRef = createActor(logic, { id: info.key, input, parent } as never);
-  Object.defineProperty(child, effectInfo, { value: info });
+  withEffect(child, info);
   parent.start();
   (child as unknown as { start(): void }).start();
   return () => {

@@ -257,6 +257,43 @@ test("an engine that does not work delivers, and leaves effects and timers to on
   await worker.engine.close();
 });
 
+test("an invoke that another process made pointless is aborted within a third of the lease", async () => {
+  const calls: Call[] = [];
+  const worker = await world({ owner: "worker" });
+  worker.engine.register(workerMachine(calls));
+  await worker.engine.start("w", "worker");
+  await worker.engine.deliver("w", { type: "GO" }, { eventId: "go" });
+  await worker.engine.idle();
+  const { store, clock } = worker;
+  const sender = await world({ owner: "sender", works: false, store, clock });
+  sender.engine.register(workerMachine(calls));
+  await sender.engine.deliver("w", { type: "LEAVE" }, { eventId: "leave" });
+  assert.not(calls[0]?.signal.aborted);
+  await clock.advance(3_400);
+  assert.ok(calls[0]?.signal.aborted);
+  await sender.engine.close();
+  await worker.engine.close();
+});
+
+test("an owner that lost its lease and got it back runs the invoke again in the new epoch", async () => {
+  const calls: Call[] = [];
+  const { engine, store, clock } = await world({ owner: "one" });
+  const { hash } = engine.register(workerMachine(calls));
+  await engine.start("w", "worker");
+  await engine.deliver("w", { type: "GO" }, { eventId: "go" });
+  await engine.idle();
+  const now = clock.now() + 11_000;
+  await store.claim({ owner: "thief", hashes: [hash], now, until: now, limit: 1 });
+  await store.release("thief", ["w"]);
+  await engine.idle();
+  assert.equal(calls.map((call) => `${call.key} ${call.epoch}`), ["w:2:0 1", "w:2:0 3"]);
+  assert.ok(calls[0]?.signal.aborted);
+  calls[1]?.resolve("fresh");
+  const view = await engine.waitFor("w", (each) => each.value === "done");
+  assert.equal(view.context, { result: "fresh", ticks: 0 });
+  await engine.close();
+});
+
 test("waitFor() sees commits of other engines, and times out with the actor's name", async () => {
   const one = await world({ owner: "one" });
   const two = await world({ owner: "two", store: one.store, clock: one.clock });

@@ -30,7 +30,7 @@ const jobMachine = setup({
   },
   actions: {
     tell: tellAction,
-    note: (args) => note(`note ${(args as unknown as { effect: string }).effect}`),
+    note: ({ self }) => note(`note ${effectOf(self)?.key}`),
   },
 }).createMachine({
   id: "job",
