@@ -29,6 +29,11 @@ test("suite() fails a test that throws what is not an Error", async () => {
   await ends("throws-string", 1, closing, "thrown, and not an Error: just text");
 });
 
+test("suite() tells an error whose details are data, and runs the next test", async () => {
+  const closing = "throws-with-details: 1 passed, 1 failed";
+  await ends("throws-with-details", 1, closing, "the message is told", '"where":"here"');
+});
+
 test("suite() fails a test that never settles by its name and runs the next", async () => {
   const closing = "never-settles: 1 passed, 1 failed";
   await ends("never-settles", 1, closing, "waits for what never comes", "timed out after 50 ms");

@@ -224,8 +224,18 @@ function note(what: string, error?: Error): void {
 }
 
 function asError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
+  if (thrown instanceof Error) return printable(thrown);
   return new Error(`thrown, and not an Error: ${String(thrown)}`);
+}
+
+/** uvu prints an assertion's `details` as text; on any other error that is a property of its own. */
+function printable(error: Error): Error {
+  const { details } = error as { readonly details?: unknown };
+  if (details === undefined || typeof details === "string") return error;
+  const plain = new Error(`${error.message} ${JSON.stringify(details)}`, { cause: error });
+  plain.name = error.name;
+  plain.stack = error.stack ?? "";
+  return plain;
 }
 
 function close(): void {
