@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type Clock, systemClock } from "../clock.ts";
+import { isSidecanaryError } from "../errors.ts";
 import { systemRandom } from "../random.ts";
 import type { Progress, RunCampaign } from "../variants/campaign-request.ts";
 import { variants, type VariantsAnswer } from "./commands/variants.ts";
@@ -7,6 +8,7 @@ import { EXIT, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
 import { Interrupts } from "./interrupts.ts";
 import { type CliIo, watchPipes, write } from "./io.ts";
 import { killDescendants } from "./kill-descendants.ts";
+import { errorText } from "./print-error.ts";
 import type { VariantsFlags } from "./program.ts";
 import { ProgressState } from "./progress-state.ts";
 import { chunkResults } from "./views/chunk.ts";
@@ -84,19 +86,23 @@ export async function runVariants(
     if (unread) return exitCodeOfSignal("SIGPIPE");
     return exitCodeOfAnswer(answer, flags);
   } catch (error) {
+    view?.close();
     // Cancelled before there was anything to report.
-    if (interrupts.received !== null && isAbort(error, interrupts.signal)) {
-      return exitCodeOfSignal(interrupts.received);
+    if (interrupts.received === null) throw error;
+    if (!isCancelled(error, interrupts.signal)) {
+      await write(io.stderr, errorText(error, flags.verbose === true));
     }
-    throw error;
+    return exitCodeOfSignal(interrupts.received);
   } finally {
     view?.close();
     interrupts.dispose();
   }
 }
 
-function isAbort(error: unknown, signal: AbortSignal): boolean {
-  return error === signal.reason || (error as Error | null)?.name === "AbortError";
+/** A Ctrl-C reaches git, too. */
+function isCancelled(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error as Error | null)?.name === "AbortError" ||
+    isSidecanaryError(error, "git-failed");
 }
 
 function progressView(

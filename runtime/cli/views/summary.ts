@@ -77,7 +77,10 @@ function figures(report: CampaignReport, facts: SummaryFacts, palette: Palette):
     facts.retries === 0 ? "" : count(facts.retries, "retry").replace("retrys", "retries"),
     report.resumed === 0 ? "" : `${report.resumed} from an earlier run`,
   ];
-  const why = report.reason === null ? "" : ` (${report.end}: ${sanitiseLine(report.reason)})`;
+  const ended = [report.end, report.reason === null ? "" : sanitiseLine(report.reason)];
+  const why = report.end === "complete"
+    ? ""
+    : ` (${[...new Set(ended)].filter(Boolean).join(": ")})`;
   return [
     palette.bold(`${count(counts.total, "variant")}, measured: ${report.measured}`) +
     `: ${killed} killed, ${survived} survived, ${timeout} timeout, ${error} error, ` +
