@@ -41,7 +41,7 @@ export function plan(
   });
   switch (result.outcome) {
     case "dead-letter":
-      if (result.reason === "threw") return dropped(frame, result.event, result.error);
+      if (result.reason === "threw") return threw(frame, result.event, result.error);
       return planRefusal(frame, result.event, result.reason, result.error);
     case "applied":
       return applied(frame, result);
@@ -129,6 +129,36 @@ function applied(frame: Frame, result: Applied): Plan {
     cancelled: [...result.cancelled, ...kept.filter((id) => !result.cancelled.includes(id))],
     letter: null,
     eventId: job.eventId,
+  });
+}
+
+function threw(frame: Frame, event: EventData, error: ErrorData | null): Plan {
+  const supervisor = supervisorOf(frame);
+  const isDown = frame.before !== undefined && frame.before.row.status !== "active";
+  if (frame.job.what.kind === "restart" && isDown && supervisor !== null) {
+    return restartFailed(frame, event, error, supervisor);
+  }
+  return dropped(frame, event, error);
+}
+
+/** As in OTP, a restart that fails is one more crash: nobody else would try again. */
+function restartFailed(
+  frame: Frame,
+  event: EventData,
+  error: ErrorData | null,
+  supervisor: string,
+): Plan {
+  const { job, before, now } = frame;
+  const refused = planRefusal(frame, event, "threw", error);
+  if (before === undefined || refused.kind !== "dead-letter") return refused;
+  const crash = error as unknown as Json;
+  const tell = { type: "CHILD_CRASHED", child: job.actor, error: crash, at: now };
+  return waiting(frame, { ...before.state, crash }, {
+    event: { type: "sidecanary.crash", error: crash, cause: job.eventId },
+    tells: [toSupervisor(frame, supervisor, 0, tell)],
+    settled: [],
+    letter: refused.letter,
+    eventId: `${job.eventId}:crash`,
   });
 }
 

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { emit, type EventObject, setup } from "xstate";
+import { assign, emit, type EventObject, fromPromise, setup } from "xstate";
 import { effectOf } from "../../runtime/engine/run-port.ts";
 import { openMemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import { suite } from "../harness.ts";
@@ -257,6 +257,47 @@ test("a timer that is set while the next due time is asked for fires at its time
   answer();
   await clock.advance(60_000);
   assert.is((await engine.actor("w"))?.value, "late");
+  await engine.close();
+});
+
+test("a timer or an answer that makes the machine throw is a dead letter, and does not come back", async () => {
+  const { engine, store, clock, problems } = await world();
+  const poison = () => {
+    throw new Error("poison");
+  };
+  engine.register(
+    setup({ actors: { quick: fromPromise(() => Promise.resolve(1)) } }).createMachine({
+      id: "poisoned",
+      options: { maxIterations: 100 },
+      context: {},
+      initial: "waiting",
+      states: {
+        waiting: {
+          after: { 1_000: { target: "asking", actions: assign(poison) } },
+          on: { ASK: "asking" },
+        },
+        asking: { invoke: { src: "quick", onDone: { actions: assign(poison) } } },
+      },
+    }),
+  );
+  await engine.start("p", "poisoned");
+  await clock.advance(3_600_000);
+  assert.equal(await store.timers("p", 10), []);
+  await engine.deliver("p", { type: "ASK" }, { eventId: "ask" });
+  await clock.advance(3_600_000);
+  const letters = await store.deadLetters("p", 10);
+  assert.equal(letters.map((row) => row.reason), ["threw", "threw"]);
+  assert.equal(problems.map((problem) => problem.kind), ["event-dead", "event-dead"]);
+  const view = await engine.actor("p");
+  assert.equal([view?.status, view?.value, view?.timers, view?.invokes], [
+    "active",
+    "asking",
+    {},
+    {},
+  ]);
+  assert.equal(await outboxOf(store, "p"), ["p:3:0 done"]);
+  const rows = await store.journal("p", 1, 10);
+  assert.equal(rows.map((row) => row.revision), [1, 2, 3, 4]);
   await engine.close();
 });
 

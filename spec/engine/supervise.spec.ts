@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import { fromPromise, setup } from "xstate";
 import type { SupervisorStrategy } from "../../machines/supervisor/events.ts";
 import type { Json } from "../../runtime/json.ts";
 import { supervise, type SuperviseSpec } from "../../runtime/engine/supervise.ts";
@@ -303,6 +304,52 @@ test("an event for a crashed actor is a dead letter until it runs again", async 
   const late = await opened.engine.deliver("b", { type: "TICK" }, { eventId: "late" });
   assert.is(late.outcome, "applied");
   await opened.engine.close();
+});
+
+const brittle = (canBegin: () => boolean) =>
+  setup({ actors: { break: fromPromise(() => Promise.reject(new Error("broke"))) } }).createMachine(
+    {
+      id: "brittle",
+      options: { maxIterations: 100 },
+      context: () => {
+        if (!canBegin()) throw new Error("cannot begin");
+        return {};
+      },
+      initial: "fine",
+      states: { fine: { on: { BREAK: "breaking" } }, breaking: { invoke: { src: "break" } } },
+    },
+  );
+
+test("a child that cannot begin starts nothing: neither its supervisor nor its siblings", async () => {
+  const { engine } = await world();
+  engine.register(brittle(() => false));
+  const spec = { id: "sup", children: [{ id: "a", machine: "brittle" }] };
+  assert.is((await supervise(engine, spec)).outcome, "dead-letter");
+  assert.is(await engine.actor("sup"), undefined);
+  await engine.close();
+});
+
+test("a restart that fails is one more crash, until the supervisor gives up", async () => {
+  const { engine, store } = await world({ pollMs: 60_000 });
+  let tries = 0, begins = true;
+  engine.register(brittle(() => {
+    if (!begins) tries++;
+    return begins;
+  }));
+  await supervise(engine, {
+    id: "sup",
+    intensity: 3,
+    children: [{ id: "a", machine: "brittle", mode: "initial" }],
+  });
+  begins = false;
+  await engine.deliver("a", { type: "BREAK" }, { eventId: "break" });
+  const view = await engine.waitFor("sup", (each) => each.status === "done");
+  assert.match(JSON.stringify(view.output), /cannot begin/);
+  await engine.idle();
+  assert.is(tries, 3);
+  assert.is((await engine.actor("a"))?.status, "stopped");
+  await nothingLeft(store, ["a", "sup"]);
+  await engine.close();
 });
 
 test("supervise() again is a duplicate", async () => {
