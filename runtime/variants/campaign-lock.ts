@@ -57,12 +57,14 @@ export async function lockCampaigns(options: LockOptions): Promise<CampaignLock>
     const winner = await records.read<LockRow>(COLLECTION, KEY);
     throw locked(root, winner?.owner.pid ?? 0);
   }
+  let released: Promise<void> | undefined;
   let beating: unknown;
   const beat = () => {
-    beating = clock.setTimeout(() => void put(undefined).finally(beat), BEAT_MS);
+    if (released === undefined) beating = clock.setTimeout(() => void renew(), BEAT_MS);
   };
+  // One sign of life that cannot be written is made up for by the next.
+  const renew = () => put(undefined).then(beat, beat);
   beat();
-  let released: Promise<void> | undefined;
   return {
     dead: held === undefined ? [] : [held.engine],
     release: () => {

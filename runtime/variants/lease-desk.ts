@@ -72,8 +72,6 @@ interface Waiting {
 /** Hands out the campaign's sidecars, one lease each, and keeps their actors informed. */
 export class LeaseDesk {
   readonly workers: readonly Worker[];
-  /** Whether leases other than for controls are handed out: not before a baseline was green. */
-  isOpen = false;
   /** Called after every change; for who feeds the desk. */
   onChange: () => void = () => {};
   /** Whether more requests for shared leases are to come: leases alone wait for them. */
@@ -84,6 +82,7 @@ export class LeaseDesk {
   /** Leases that are granted and not known to the sidecar's actor yet. */
   #granting = 0;
   #alone = false;
+  #isOpen = false;
   #events = 0;
   readonly #told = new Set<Promise<void>>();
   readonly #onError: (error: unknown) => void;
@@ -92,6 +91,12 @@ export class LeaseDesk {
     this.#engine = engine;
     this.workers = workers;
     this.#onError = onError;
+  }
+
+  /** Hands out leases that are not for controls from now on: a baseline was green. */
+  open(): void {
+    this.#isOpen = true;
+    this.pump();
   }
 
   /** How many shared leases are held or waited for. */
@@ -189,7 +194,7 @@ export class LeaseDesk {
   #next(worker: Worker): Waiting | undefined {
     const fits = ({ request }: Waiting) =>
       (request.only === undefined || request.only === worker) &&
-      (request.control === true || (this.isOpen && !worker.isDoubted));
+      (request.control === true || (this.#isOpen && !worker.isDoubted));
     const candidates = this.#waiting.filter(fits);
     const shared = candidates.filter(({ request }) => request.alone !== true);
     const others = this.usable.some((each) => each !== worker && each.isUp);

@@ -75,11 +75,10 @@ export class Pool {
     this.#tally();
     if (request.baseline === "only") return this.#send({ type: "POOL_DONE" });
     report(this.#session, { type: "phase", phase: "running" });
-    desk.isOpen = true;
     desk.onChange = () => this.#fill();
     desk.moreToCome = () => this.#queue.length > 0 || this.#starting.size > 0;
     const control = this.#control();
-    this.#fill();
+    desk.open();
     await this.#quiet();
     await control;
     metrics.phases.runningMs += performance.now() - began;
