@@ -14,21 +14,11 @@ export type Carry = (call: string, leg: Leg) => Promise<void>;
  * `fc.scheduler().scheduleFunction` would not do: it performs the call at once and delays only the
  * reply, which hides what two requests do to each other.
  */
-export class FaultyStore extends StoreDecorator {
-  readonly #carry: Carry;
-
-  constructor(inner: Store, carry: Carry) {
-    super(inner);
-    this.#carry = carry;
-  }
-
-  protected override async around<Result>(
-    call: string,
-    run: () => Promise<Result>,
-  ): Promise<Result> {
-    await this.#carry(call, "request");
+export function faultyStore(inner: Store, carry: Carry): Store {
+  return new StoreDecorator(inner, async (call, run) => {
+    await carry(call, "request");
     const result = await run();
-    await this.#carry(call, "reply");
+    await carry(call, "reply");
     return result;
-  }
+  });
 }

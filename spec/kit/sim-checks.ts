@@ -203,15 +203,16 @@ export async function acceptedAreKept(world: SimWorld): Promise<string[]> {
   return violations;
 }
 
-/** What happened once outside is journaled once, whatever ids it was sent under. */
+/** What happened once outside is journaled once or a dead letter, whatever ids it was sent under. */
 export async function tagsAreUnique(store: Store): Promise<string[]> {
   const violations: string[] = [];
   const seen = new Set<string>();
-  for (const row of await store.feed(0, all)) {
+  for (const row of [...await store.feed(0, all), ...await store.deadLetters(null, all)]) {
     const { type, tag } = JSON.parse(row.event) as { readonly type: string; readonly tag?: string };
     if (tag === undefined) continue;
     const key = `${row.actor} ${type} ${tag}`;
-    if (seen.has(key)) violations.push(`P1: ${key} was applied twice`);
+    const what = "reason" in row ? "a dead letter too" : "applied twice";
+    if (seen.has(key)) violations.push(`P1: ${key} is ${what}`);
     seen.add(key);
   }
   return violations;

@@ -34,7 +34,6 @@ interface ActionArgs {
   readonly context: unknown;
   readonly event: unknown;
   readonly self: { readonly id: string };
-  readonly effect?: string;
 }
 
 /** A machine with one of everything that the engine makes durable. */
@@ -49,7 +48,7 @@ export function ledgerMachine(ports: LedgerPorts): AnyStateMachine {
     actions: {
       tell: tellAction,
       ship: (args: ActionArgs, params: { readonly what: string }) =>
-        ports.ship(args.effect ?? "", args.self.id, {
+        ports.ship(effectOf(args.self)?.key ?? "", args.self.id, {
           kind: "action",
           type: "ship",
           params,

@@ -1,14 +1,13 @@
-import { SidecanaryError } from "../../runtime/errors.ts";
 import type { Answer } from "../../runtime/engine/answer.ts";
 import type { EventData } from "../../runtime/engine/actor-state.ts";
 import type { Engine } from "../../runtime/engine/engine.ts";
 import type { EngineOptions } from "../../runtime/engine/options.ts";
 import { VirtualClock } from "../../runtime/engine/virtual-clock.ts";
-import { isSidecanaryError } from "../../runtime/errors.ts";
+import { isSidecanaryError, SidecanaryError } from "../../runtime/errors.ts";
 import type { Json } from "../../runtime/json.ts";
 import { openMemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
-import { FaultyStore, type Leg } from "./faulty-store.ts";
+import { faultyStore, type Leg } from "./faulty-store.ts";
 import type { Mutant } from "./mutants.ts";
 import { SimProcess } from "./sim-process.ts";
 import { Receiver } from "./sim-receiver.ts";
@@ -77,7 +76,7 @@ export class SimWorld {
       skewMs: skewMs?.[this.processes.length] ?? 0,
       store: (self) => {
         const carry = (call: string, leg: Leg) => wire.carry(self, call, leg);
-        const faulty = new FaultyStore(this.#reached, carry);
+        const faulty = faultyStore(this.#reached, carry);
         return mutant?.inProcess?.(faulty) ?? faulty;
       },
       engine: {

@@ -58,11 +58,11 @@ export async function runEnds(
     while (await world.attempt(begin) === undefined);
     for (const { pick, promote: isPromotion } of decisions) {
       const candidate = candidates[pick + 1] as string;
-      if (!isPromotion) await world.deliver(candidate, { type: "REJECT" }, `reject:${candidate}`);
-      else while (await world.attempt((engine) => promote(engine, candidate)) !== true);
+      const end = isPromotion ? "promote" as const : "reject" as const;
+      while (await world.attempt((engine) => decide(engine, candidate, end)) !== true);
     }
   };
-  await wire.run(world, async () => {
+  const endless = await wire.run(world, async () => {
     await world.open();
     await Promise.all(plan.deciders.map(decider));
   }, plan.survive);
@@ -71,6 +71,7 @@ export async function runEnds(
     ...world.violations,
     ...refolded.violations,
     ...await nothingIsDue(world.store, world.clock.now()),
+    ...endless,
   ];
 }
 
@@ -81,24 +82,46 @@ async function begin(engine: Engine): Promise<true> {
       machine: "candidate",
       input: { isFirst: actor === candidates[0] },
     })),
-    [{ collection: "streams", key: "s", value: JSON.stringify(candidates[0]), expected: 0 }],
+    [{
+      collection: "streams",
+      key: "s",
+      value: JSON.stringify([{ end: "promote", candidate: candidates[0] }]),
+      expected: 0,
+    }],
   );
   return true;
 }
 
+/** What a stream's row keeps: every decision, in order. */
+interface Decision {
+  readonly end: "promote" | "reject";
+  readonly candidate: string;
+}
+
 /** Answers whether the candidate's end is decided, by whomever. */
-async function promote(engine: Engine, candidate: string): Promise<boolean> {
+async function decide(
+  engine: Engine,
+  candidate: string,
+  end: Decision["end"],
+): Promise<boolean> {
   const record = await engine.store.record("streams", "s");
   if (record === undefined) return false;
-  const current = JSON.parse(record.value) as string;
-  if (current === candidate) return true;
-  const answer = await engine.transact([
-    { actor: candidate, event: { type: "PROMOTE" }, eventId: `promote:${candidate}` },
-    { actor: current, event: { type: "SUPERSEDE" }, eventId: `supersede:${current}` },
-  ], [{
+  const history = JSON.parse(record.value) as Decision[];
+  if (history.some((each) => each.candidate === candidate)) return true;
+  const current = currentOf(history);
+  const deliveries = [{
+    actor: candidate,
+    event: { type: end === "promote" ? "PROMOTE" : "REJECT" },
+    eventId: `${end}:${candidate}`,
+  }];
+  if (end === "promote") {
+    const eventId = `supersede:${current}`;
+    deliveries.push({ actor: current, event: { type: "SUPERSEDE" }, eventId });
+  }
+  const answer = await engine.transact(deliveries, [{
     collection: "streams",
     key: "s",
-    value: JSON.stringify(candidate),
+    value: JSON.stringify([...history, { end, candidate }]),
     expected: record.version,
   }]);
   // What is wrong with the one that was current is no answer about the candidate.
@@ -106,26 +129,39 @@ async function promote(engine: Engine, candidate: string): Promise<boolean> {
   return answer.outcome === "applied" || isAboutCandidate;
 }
 
-/** What every commit must leave: one current version, the one that the stream's row names. */
+function currentOf(history: readonly Decision[]): string {
+  return history.filter(({ end }) => end === "promote").at(-1)?.candidate ?? "";
+}
+
+/** What every commit must leave: one current version, and every end as the stream's row has it. */
 class Stream {
   readonly #values = new Map<string, string>();
-  readonly #everCurrent = new Set<string>();
-  #named: string | undefined;
+  #history: readonly Decision[] = [];
 
   look(commit: Commit, actors: readonly ActorRow[]): string | undefined {
     for (const { id, state } of actors) {
+      const before = this.#values.get(id);
       const value = String((JSON.parse(state) as ActorState).snapshot.value);
       this.#values.set(id, value);
-      if (value === "current") this.#everCurrent.add(id);
-      if (value === "rejected" && this.#everCurrent.has(id)) {
-        return `P2: ${id} was current and is rejected`;
+      if (value === "rejected" && before !== undefined && !["pending", value].includes(before)) {
+        return `P2: ${id} was ${before} and is rejected`;
       }
     }
-    for (const { value } of commit.records) this.#named = JSON.parse(value ?? "null") as string;
-    const current = [...this.#values].filter(([, value]) => value === "current");
-    const ids = current.map(([id]) => id).join();
-    if (ids !== this.#named) return `P2: current is [${ids}], and the stream names ${this.#named}`;
+    for (const { value } of commit.records) this.#history = JSON.parse(value ?? "[]") as Decision[];
+    const current = this.#ids("current");
+    if (current !== currentOf(this.#history)) {
+      return `P2: current is [${current}], and the stream names ${currentOf(this.#history)}`;
+    }
+    const rejected = this.#history.filter(({ end }) => end === "reject");
+    const named = rejected.map(({ candidate }) => candidate).sort().join();
+    if (this.#ids("rejected") !== named) {
+      return `P2: rejected are [${this.#ids("rejected")}], and the stream names [${named}]`;
+    }
     return undefined;
+  }
+
+  #ids(value: string): string {
+    return [...this.#values].filter(([, each]) => each === value).map(([id]) => id).sort().join();
   }
 }
 

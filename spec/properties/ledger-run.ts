@@ -31,10 +31,15 @@ interface LedgerDelivery {
 export interface LedgerFocus {
   readonly events: readonly LedgerEvent["type"][];
   readonly faults: readonly Fault["kind"][];
+  /**
+   * Whether the processes live to the end, where a stalled one comes back.
+   * @default either
+   */
+  readonly survive?: true;
 }
 
 /** Plans with these events and faults. */
-export function ledgerPlan({ events, faults }: LedgerFocus): fc.Arbitrary<LedgerPlan> {
+export function ledgerPlan({ events, faults, survive }: LedgerFocus): fc.Arbitrary<LedgerPlan> {
   return fc.record({
     processes: fc.integer({ min: 2, max: 3 }),
     clients: fc.integer({ min: 1, max: 2 }),
@@ -47,10 +52,10 @@ export function ledgerPlan({ events, faults }: LedgerFocus): fc.Arbitrary<Ledger
       { minLength: 1, maxLength: 6 },
     ),
     faults: fc.uniqueArray(
-      fc.record({ at: fc.nat({ max: 90 }), kind: fc.constantFrom(...faults) }),
+      fc.record({ at: fc.nat({ max: 120 }), kind: fc.constantFrom(...faults) }),
       { maxLength: 6, selector: (fault) => fault.at },
     ),
-    survive: fc.boolean(),
+    survive: survive === undefined ? fc.boolean() : fc.constant(survive),
   });
 }
 
@@ -94,8 +99,10 @@ export async function runLedger(
   const work = async () => {
     await world.open();
     await Promise.all(Array.from({ length: plan.clients }, (_, index) => client(index)));
+    // What the events led to happens under faults too.
+    await world.sleep(1_500);
   };
-  await wire.run(world, work, plan.survive);
+  const endless = await wire.run(world, work, plan.survive);
   const { store } = world;
   const refolded = await refold(store, [ledgerLogic]);
   return [
@@ -105,6 +112,7 @@ export async function runLedger(
     ...await nothingIsDue(store, world.clock.now()),
     ...receivedAll(world, refolded),
     ...world.violations,
+    ...endless,
   ];
 }
 

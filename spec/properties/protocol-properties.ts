@@ -16,12 +16,12 @@ export interface ProtocolProperty {
 
 const ledgers: Readonly<Record<string, LedgerFocus>> = {
   P1: {
-    events: ["ADD", "ADD", "TELL", "POISON", "ARM", "WORK", "END"],
+    events: ["ADD", "ADD", "TELL", "TELL", "POISON", "POISON", "ARM", "WORK", "END"],
     faults: ["lose", "lose", "crash"],
   },
-  effects: { events: ["ADD", "ADD", "WORK", "LEAVE"], faults: ["lose", "crash", "crash"] },
+  effects: { events: ["ADD", "ADD", "ADD", "WORK", "LEAVE"], faults: ["lose", "lose", "crash"] },
   timers: { events: ["ARM", "ARM", "DISARM", "WORK", "LEAVE"], faults: ["lose", "crash", "stall"] },
-  "P-lease": { events: ["WORK", "WORK", "ADD"], faults: ["stall", "stall", "crash"] },
+  "P-lease": { events: ["WORK", "ADD"], faults: ["stall"], survive: true },
 };
 
 /** By the rule that each is about. */

@@ -65,7 +65,7 @@ export async function runSupervision(
       engine.register(supervisor);
     },
   });
-  await wire.run(world, async () => {
+  const endless = await wire.run(world, async () => {
     await world.open();
     while (
       await world.attempt(async (engine) => {
@@ -90,6 +90,7 @@ export async function runSupervision(
     ...refolded.violations,
     ...world.violations,
     ...await nothingIsDue(world.store, world.clock.now()),
+    ...endless,
   ];
 }
 
