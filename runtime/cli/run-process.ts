@@ -1,7 +1,6 @@
 import process from "node:process";
 import { EXIT } from "./exit-code.ts";
 import { processIo, write } from "./io.ts";
-import { killDescendants } from "./kill-descendants.ts";
 import { errorText } from "./print-error.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -10,10 +9,10 @@ export async function runProcess(): Promise<void> {
   const io = processIo();
   const argv = process.argv.slice(2);
   const crash = (error: unknown): void => {
-    process.stderr.write(errorText(error, argv.includes("--verbose")), () => {
-      killDescendants();
-      process.exit(EXIT.internal);
-    });
+    process.stderr.write(
+      errorText(error, argv.includes("--verbose")),
+      () => process.exit(EXIT.internal),
+    );
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);

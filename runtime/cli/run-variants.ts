@@ -7,7 +7,6 @@ import { variants, type VariantsAnswer } from "./commands/variants.ts";
 import { EXIT, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
 import { Interrupts } from "./interrupts.ts";
 import { type CliIo, watchPipes, write } from "./io.ts";
-import { killDescendants } from "./kill-descendants.ts";
 import { errorText } from "./print-error.ts";
 import type { VariantsFlags } from "./program.ts";
 import { ProgressState } from "./progress-state.ts";
@@ -58,10 +57,8 @@ export async function runVariants(
       const message = `${name}: cancelling, and reporting what is known; once more stops at once`;
       view?.show({ type: "warning", message });
     },
-    onSecond: (name) => {
-      killDescendants();
-      process.exit(exitCodeOfSignal(name));
-    },
+    // Sandboxes end with this process, whatever way it ends.
+    onSecond: (name) => process.exit(exitCodeOfSignal(name)),
   });
   let unread = false, over = false;
   watchPipes(io, () => {
