@@ -1,12 +1,11 @@
-import { createInterface } from "node:readline";
 import { readFile } from "node:fs/promises";
 import * as assert from "uvu/assert";
 import type { CampaignRequest, Progress } from "../../runtime/variants/campaign-request.ts";
 import { suite } from "../harness.ts";
 import { processesWith, uniqueSleep } from "../kit/processes.ts";
-import { spawnScript } from "../kit/run-script.ts";
 import { treeDigest } from "../kit/tree-digest.ts";
 import { campaign, project, request, variant, verdicts } from "./campaign-kit.ts";
+import { killCampaign } from "./kill-campaign.ts";
 
 const test = suite("resume-campaign");
 const slow = { timeoutMs: 120_000 };
@@ -113,27 +112,11 @@ test("fresh forgets the unfinished campaign, and a finished one runs anew", asyn
   assert.equal(verdicts(second.report), expected);
 }, slow);
 
-/** Runs a campaign in a process that is killed at a point; answers the verdicts that it told. */
 async function killAt(
   told: CampaignRequest,
   isPoint: (progress: Progress, count: number) => boolean,
-): Promise<string[]> {
-  const child = spawnScript("kit/children/campaign.ts", [JSON.stringify(told)]);
-  let stderr = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => stderr += text);
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const seen: string[] = [];
-  let isKilled = false;
-  if (child.stdout === null) throw new TypeError("no pipe");
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (isKilled) continue;
-    const progress = JSON.parse(line) as Progress;
-    if (progress.type === "verdict") seen.push(progress.result.id);
-    if (!isPoint(progress, seen.length)) continue;
-    child.kill("SIGKILL");
-    isKilled = true;
-  }
-  await ended;
-  if (!isKilled) throw new Error(`it was not killed\n${stderr}`);
+): Promise<readonly string[]> {
+  const { seen, isKilled } = await killCampaign(told, isPoint);
+  assert.ok(isKilled, "it was not killed");
   return seen;
 }
