@@ -173,7 +173,8 @@ export interface Engine {
 }
 
 /**
- * Opens an engine over a store and starts looking for work. Register handlers with
+ * Opens an engine over a store and starts looking for work; it keeps the process alive until it is
+ * closed. Register handlers with
  * {@link Engine.on} before the machines whose announcements they want: an announcement that nobody
  * in this process wants counts as made.
  */
