@@ -1,41 +1,34 @@
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import type { CampaignOutput } from "../../machines/campaign/events.ts";
 import { openEngine } from "../engine/engine.ts";
-import type { Provider } from "../sidecars/provider.ts";
-import { createLocalProvider, sweepLocal } from "../sidecars/local/local-provider.ts";
-import { removeTree } from "../sidecars/local/remove-tree.ts";
+import { sweepLocal } from "../sidecars/local/local-provider.ts";
 import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { capturePayload } from "../sync/capture.ts";
-import { checkoutPayload } from "../sync/checkout.ts";
-import { runGit } from "../sync/git.ts";
 import { locate } from "../sync/locate.ts";
-import type { Payload } from "../sync/payload.ts";
 import { restoreBaseline } from "./baseline.ts";
-import { runRowKey, sidecarId } from "./campaign-ids.ts";
+import { sidecarId } from "./campaign-ids.ts";
 import { campaignKey } from "./campaign-key.ts";
 import { lockCampaigns } from "./campaign-lock.ts";
+import { pruneLogs, withLogs } from "./campaign-logs.ts";
 import { type CampaignHost, storedBaseline } from "./campaign-ports.ts";
-import { campaignReport, type KnownVerdict } from "./campaign-report.ts";
 import type { CampaignRequest } from "./campaign-request.ts";
+import { checkRequest } from "./check-request.ts";
 import { chooseCampaign, type ChosenCampaign, giveBackLeases } from "./choose-campaign.ts";
 import { Fleet } from "./fleet.ts";
-import { knownRuns } from "./known-runs.ts";
 import { LeaseDesk, newWorker } from "./lease-desk.ts";
+import { emptyFolders, openLocalSandboxes } from "./local-sandboxes.ts";
 import { planOf } from "./plan.ts";
-import type { StopRow } from "./pool.ts";
 import { preflight } from "./preflight.ts";
 import { Records } from "./records.ts";
-import type { CampaignReport, VariantResult } from "./report.ts";
+import type { CampaignReport } from "./report.ts";
 import { collections, report, type Session } from "./session.ts";
-import { openStateFolder, type StateFolder } from "./state-folder.ts";
+import { openStateFolder } from "./state-folder.ts";
+import { type Driven, keepDurations, knownCount, storedReport } from "./stored-report.ts";
 import { isTreeChanged } from "./tree-changed.ts";
-import type { OutputRow } from "./variant-run-ports.ts";
 import { wire } from "./wire.ts";
 
-/** How many campaigns of a working tree keep their logs. */
-const KEPT_CAMPAIGNS = 5;
 /** A dead process's leases are given back by hand; this is for what cannot be. */
 const LEASE_MS = 5_000;
 
@@ -44,11 +37,13 @@ const LEASE_MS = 5_000;
  * unpatched payload, then on every variant, and says what is known. An unfinished campaign with the
  * same key (see `campaignKey`) goes on where it stopped.
  *
+ * @throws RangeError when the request makes no sense: see {@link checkRequest}
  * @throws SidecanaryError `campaign-locked`, `payload-failed`, `git-failed`, `sandbox-unavailable`,
  * `usage`, `store-…`; the signal's reason when aborted before there is a campaign
  */
 export async function runCampaign(request: CampaignRequest): Promise<CampaignReport> {
   const { signal, clock, random } = request;
+  checkRequest(request);
   signal.throwIfAborted();
   const place = await locate(request.cwd, signal);
   const folder = await openStateFolder(request.stateHome, place.root);
@@ -61,7 +56,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignRep
     closing.push(() => lock.release());
     const records = new Records(store, clock);
     const began = performance.now();
-    report0(request, { type: "phase", phase: "preflight" });
+    request.onProgress({ type: "phase", phase: "preflight" });
     await sweepLocal([folder.work]);
     await emptyFolders(folder);
     closing.push(() => emptyFolders(folder));
@@ -71,9 +66,9 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignRep
       signal,
     });
     const plan = planOf(await preflight(payload, request.variants, { signal }));
-    const provider = await openProvider(request, folder, payload);
+    const provider = await openLocalSandboxes(request, folder, payload);
     closing.push(() => provider.close());
-    report0(request, {
+    request.onProgress({
       type: "isolation",
       description: provider.describe(),
       workers: request.workers,
@@ -125,19 +120,13 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignRep
           "tree as it was when it began",
       });
     }
-    const result = await reportFrom(session, driven, failures);
+    const result = await storedReport(session, driven, failures);
     await keepDurations(records, result.results);
     await pruneLogs(records, folder);
     return await withLogs(result, request, session.logs);
   } finally {
     await closeAll(closing);
   }
-}
-
-interface Driven {
-  readonly output: CampaignOutput;
-  /** How many verdicts were there before. */
-  readonly resumed: number;
 }
 
 /** Starts or resumes the campaign's actor and waits for its end. */
@@ -161,7 +150,7 @@ async function drive(
     await engine.stop(actor, { eventId: `superseded:${engine.owner}` });
   }
   await records.write("campaigns", "last", chosen.row);
-  const resumed = await resumedCount(session);
+  const resumed = await knownCount(session);
   report(session, {
     type: "campaign",
     campaign,
@@ -194,139 +183,6 @@ async function drive(
   }
 }
 
-async function reportFrom(
-  session: Session,
-  { output, resumed }: Driven,
-  failures: readonly unknown[],
-): Promise<CampaignReport> {
-  const { request, campaign, records, plan, provider, metrics } = session;
-  const outputs = await records.all<OutputRow>(collections.outputs(campaign));
-  const verdicts = new Map<string, KnownVerdict>();
-  for (const { key, verdict } of await knownRuns(session)) {
-    if (verdict === null) continue;
-    verdicts.set(key.variant, { verdict, output: outputs.get(runRowKey(key)) ?? null });
-  }
-  const stop = await records.read<StopRow>(collections.campaign(campaign), "stop");
-  const baseline = await storedBaseline(session) ?? null;
-  const hidden = request.baseline === "only" && output.end === "complete";
-  for (const failure of failures) {
-    report(session, { type: "warning", message: `Unexpected: ${describe(failure)}` });
-  }
-  return campaignReport({
-    version: request.version,
-    campaign,
-    end: output.end,
-    reason: reasonOf(output, stop, baseline?.failure?.message),
-    planned: hidden ? [] : plan.planned,
-    verdicts,
-    unrun: stop?.reason ?? (output.end === "cancelled" ? "cancelled" : "not-run"),
-    baseline,
-    isBaselineSkipped: request.baseline === "skip",
-    metrics,
-    workers: request.workers,
-    isolation: provider.describe(),
-    kind: provider.kind,
-    warnings: [...session.warnings],
-    resumed,
-  });
-}
-
-function reasonOf(
-  { end, reason }: CampaignOutput,
-  stop: StopRow | undefined,
-  baseline: string | undefined,
-): string | null {
-  if (end === "complete") return null;
-  if (end === "void") return stop?.message ?? reason;
-  if (end === "baseline-failed") return baseline ?? reason;
-  return reason === "unexpected" ? "internal" : reason;
-}
-
-async function resumedCount(session: Session): Promise<number> {
-  let count = 0;
-  for (const { key, verdict } of await knownRuns(session)) {
-    if (verdict === null || verdict.status === "skipped") continue;
-    count += 1 + (session.plan.twins.get(key.variant)?.length ?? 0);
-  }
-  return count;
-}
-
-async function openProvider(
-  request: CampaignRequest,
-  folder: StateFolder,
-  payload: Payload,
-): Promise<Provider> {
-  const { isolation, signal } = request;
-  const checkout = join(folder.dir, "checkout");
-  await mkdir(checkout, { mode: 0o700 });
-  await checkoutPayload(payload, checkout, { signal });
-  return await createLocalProvider({
-    root: payload.root,
-    cwd: join(payload.root, payload.cwd),
-    checkout,
-    protect: await gitFolders(payload, signal),
-    scratch: [folder.work],
-    ...(isolation === "auto" ? {} : { kind: isolation }),
-    signal,
-  });
-}
-
-/** Where a linked worktree's repository is: commands must not change it either. */
-async function gitFolders(payload: Payload, signal: AbortSignal): Promise<string[]> {
-  if (!payload.repository) return [];
-  const args = ["rev-parse", "--git-common-dir"];
-  const found = await runGit(args, { cwd: payload.root, config: "user", signal });
-  if (found.exitCode !== 0) return [];
-  const path = resolve(payload.root, found.stdout.toString("utf8").replace(/\n$/, ""));
-  return path.startsWith(`${payload.root}/`) ? [] : [path];
-}
-
-async function emptyFolders({ dir, payload }: StateFolder): Promise<void> {
-  await removeTree(join(dir, "checkout"));
-  await rm(payload, { recursive: true, force: true });
-  await mkdir(payload, { recursive: true, mode: 0o700 });
-}
-
-/** The next campaign starts with what took long in this one. */
-async function keepDurations(records: Records, results: readonly VariantResult[]): Promise<void> {
-  const measured = results.filter(({ status }) => status !== "error" && status !== "skipped");
-  if (measured.length === 0) return;
-  const durations = Object.fromEntries(measured.map(({ id, durationMs }) => [id, durationMs]));
-  await records.write("campaigns", "durations", durations);
-}
-
-/** Forgets the logs and rows of all but the last campaigns. */
-async function pruneLogs(records: Records, { logs }: StateFolder): Promise<void> {
-  const numbered = (await readdir(logs)).map((name) => ({ name, at: Number(name.split("-")[1]) }));
-  numbered.sort((a, b) => b.at - a.at);
-  for (const { name } of numbered.slice(KEPT_CAMPAIGNS)) {
-    await rm(join(logs, name), { recursive: true, force: true });
-    for (const collection of Object.values(collections)) await records.drop(collection(name));
-  }
-}
-
-/** Copies the whole logs to where they were asked for, and points there. */
-async function withLogs(
-  result: CampaignReport,
-  { output }: CampaignRequest,
-  logs: string,
-): Promise<CampaignReport> {
-  if (output === null) return result;
-  const target = join(resolve(output), "logs");
-  await rm(target, { recursive: true, force: true });
-  await cp(logs, target, { recursive: true });
-  const moved = (path: string) => join(target, relative(logs, path));
-  return {
-    ...result,
-    results: result.results.map((each) =>
-      each.logs === undefined ? each : {
-        ...each,
-        logs: { stdout: moved(each.logs.stdout), stderr: moved(each.logs.stderr) },
-      }
-    ),
-  };
-}
-
 /** In the reverse order of opening; the first failure is thrown when all had their turn. */
 async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void> {
   const failures: unknown[] = [];
@@ -338,10 +194,6 @@ async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void
     }
   }
   if (failures.length > 0) throw failures[0];
-}
-
-function report0(request: CampaignRequest, progress: Parameters<CampaignRequest["onProgress"]>[0]) {
-  request.onProgress(progress);
 }
 
 function describe(error: unknown): string {
