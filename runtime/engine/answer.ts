@@ -1,7 +1,7 @@
 import type { Json } from "../json.ts";
 import type { CommitResult, RecordWrite } from "../store/store.ts";
 import type { ErrorData, EventData } from "./actor-state.ts";
-import type { DeadLetterReason } from "./step.ts";
+import type { DeadLetterReason } from "./step-result.ts";
 
 /** What an earlier delivery of the same event id came to. */
 export type Earlier = Extract<CommitResult, { outcome: "duplicate" }>["earlier"];

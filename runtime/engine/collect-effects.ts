@@ -3,7 +3,8 @@ import type { Json } from "../json.ts";
 import type { ActorState, EventData, LiveInvoke, PendingTimer } from "./actor-state.ts";
 import { effectId } from "./effect-id.ts";
 import type { CapturedAction, Macrostep } from "./scope.ts";
-import type { Effect, StepInput } from "./step.ts";
+import type { StepInput } from "./step.ts";
+import type { Effect } from "./step-result.ts";
 
 /** What a macrostep asks for, and which invokes and timers live after it. */
 export interface CollectedEffects {

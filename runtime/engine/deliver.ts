@@ -10,7 +10,7 @@ import { plan } from "./plan.ts";
 import type { Plan } from "./plan-rows.ts";
 import type { Registered, Registry } from "./registry.ts";
 import { type CachedActor, RowCache } from "./row-cache.ts";
-import type { DeadLetterReason } from "./step.ts";
+import type { DeadLetterReason } from "./step-result.ts";
 
 /** What jobs came to. */
 export type Delivered =
@@ -142,7 +142,10 @@ export class Deliverer {
         this.cache.delete(result.actor);
         return result;
       case "duplicate":
-        return result;
+        if (jobs.some((job) => job.actor === result.actor)) return result;
+        // It is the dead letter of a tell, so another process wrote these revisions already.
+        for (const { transition } of plans) this.cache.delete(transition.actor.id);
+        return undefined;
       case "record-conflict":
         return result;
     }

@@ -10,7 +10,8 @@ import type { Job } from "./job.ts";
 import type { Registry } from "./registry.ts";
 import { runPort, withEffect } from "./run-port.ts";
 import { Settler } from "./settler.ts";
-import type { Effect, StepEvent } from "./step.ts";
+import type { StepEvent } from "./step-event.ts";
+import type { Effect } from "./step-result.ts";
 
 /** What effects need of the engine. */
 export interface EffectsHooks {

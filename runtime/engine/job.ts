@@ -1,5 +1,5 @@
 import type { Json } from "../json.ts";
-import type { StepEvent } from "./step.ts";
+import type { StepEvent } from "./step-event.ts";
 
 /** One event on its way into an actor. */
 export interface Job {

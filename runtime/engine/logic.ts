@@ -39,7 +39,7 @@ export interface LogicOptions {
 /**
  * Checks that a machine can run durably, and describes it.
  *
- * The hash covers the structure: states, transitions, names of guards, actions, ports and delays. It
+ * The hash covers the name and the structure: states, transitions, names of guards, actions, ports and delays. It
  * does not cover function bodies, which differ between a source file and its bundle: give a `version`
  * where a changed body should count as another machine.
  *
@@ -49,7 +49,10 @@ export function defineLogic(machine: AnyStateMachine, options: LogicOptions = {}
   const name = options.name ?? machine.id;
   refuseUnsupported(machine, name);
   const version = options.version ?? machine.version ?? null;
-  const definition = JSON.stringify({ version, machine: machine.definition }, describeFunctions);
+  const definition = JSON.stringify(
+    { name, version, machine: machine.definition },
+    describeFunctions,
+  );
   const hash = createHash("sha256").update(definition).digest("hex").slice(0, 32);
   return {
     name,

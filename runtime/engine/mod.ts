@@ -36,7 +36,7 @@ export { effectOf } from "./run-port.ts";
 export type { EffectInfo } from "./run-port.ts";
 export { applyChanges, changesBetween } from "./state-change.ts";
 export type { Change } from "./state-change.ts";
-export type { DeadLetterReason } from "./step.ts";
+export type { DeadLetterReason } from "./step-result.ts";
 export { supervise } from "./supervise.ts";
 export type { ChildSpec, SuperviseSpec } from "./supervise.ts";
 export { VirtualClock } from "./virtual-clock.ts";

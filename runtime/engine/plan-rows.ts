@@ -5,7 +5,7 @@ import type { KeptState } from "./actor-view.ts";
 import type { Job } from "./job.ts";
 import type { CachedActor } from "./row-cache.ts";
 import { changesBetween } from "./state-change.ts";
-import type { DeadLetterReason } from "./step.ts";
+import type { DeadLetterReason } from "./step-result.ts";
 
 /** What is to be written for a job. */
 export type Plan =

@@ -15,7 +15,9 @@ import {
 } from "./plan-rows.ts";
 import type { Registered } from "./registry.ts";
 import type { CachedActor } from "./row-cache.ts";
-import { step, type StepEvent, type StepResult } from "./step.ts";
+import { step } from "./step.ts";
+import type { StepEvent } from "./step-event.ts";
+import type { StepResult } from "./step-result.ts";
 
 /** Steps the actor with the job's event and puts what it decided into rows. Pure, but for the step's own machine. */
 export function plan(

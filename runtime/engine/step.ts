@@ -1,114 +1,13 @@
 import type { Json } from "../json.ts";
 import { plainJson } from "../plain-json.ts";
-import type { ActorState, ErrorData, EventData } from "./actor-state.ts";
+import type { ActorState, EventData } from "./actor-state.ts";
 import { collectEffects, withoutFired } from "./collect-effects.ts";
 import { effectId } from "./effect-id.ts";
 import { errorData } from "./error-data.ts";
 import type { Logic } from "./logic.ts";
 import type { Macrostep } from "./scope.ts";
-
-/** What can happen to an actor. */
-export type StepEvent =
-  /** The initial transition. */
-  | { readonly kind: "init"; readonly input: Json }
-  /** An event from outside, or told by another actor. */
-  | { readonly kind: "event"; readonly event: EventData }
-  /** A timer row is due. */
-  | { readonly kind: "timer"; readonly id: string; readonly revision: number }
-  /** A port answered. `effect` is the outbox id it ran under. */
-  | {
-    readonly kind: "result";
-    readonly invoke: string;
-    readonly effect: string;
-    readonly result:
-      /** No `output` where the port gave none. */
-      | { readonly kind: "done"; readonly output?: Json }
-      | { readonly kind: "error"; readonly error: Json }
-      /** A callback port sent an event back; the invoke lives on. */
-      | { readonly kind: "sent"; readonly event: EventData };
-  }
-  /** Run again: from the last committed snapshot, or from the initial transition. */
-  | { readonly kind: "restart"; readonly mode: "resume" | "initial"; readonly input: Json }
-  /** End it: invokes and timers are cancelled, status `stopped`. */
-  | { readonly kind: "stop" };
-
-/** An edge taken in a macrostep. */
-export interface Edge {
-  /** The id of the state node that the transition belongs to. */
-  readonly source: string;
-  /** The event descriptor; `""` for an eventless transition. */
-  readonly event: string;
-  /** Ids of the target nodes; empty for a targetless transition. */
-  readonly targets: readonly string[];
-}
-
-/** An effect that a step decided, before it has an outbox id. */
-export type Effect =
-  | {
-    readonly kind: "invoke";
-    readonly invoke: string;
-    readonly src: string;
-    readonly input: Json;
-  }
-  | {
-    readonly kind: "action";
-    readonly type: string;
-    readonly params: Json;
-    readonly context: Json;
-    readonly event: EventData;
-  }
-  | { readonly kind: "announce"; readonly event: EventData };
-
-/** What a step decided. */
-export type StepResult =
-  | {
-    readonly outcome: "applied";
-    readonly state: ActorState;
-    /** The event as xstate saw it, for the journal. */
-    readonly event: EventData;
-    readonly edges: readonly Edge[];
-    /** In order. The effect at position i has the outbox id `actor:revision:i`. */
-    readonly effects: readonly Effect[];
-    /** Events for other actors, in order; the k-th has the event id `actor:revision:t<k>`. */
-    readonly tells: readonly { readonly to: string; readonly event: EventData }[];
-    /** Ids of timers in `state` whose rows are to be written. */
-    readonly timersSet: readonly string[];
-    /** Ids of timers whose rows are to be removed; some may not stand there. */
-    readonly timersCleared: readonly string[];
-    /** Outbox ids of this actor whose work is done by this step. */
-    readonly settled: readonly string[];
-    /** Outbox ids of this actor that this step makes pointless. */
-    readonly cancelled: readonly string[];
-  }
-  | {
-    readonly outcome: "dead-letter";
-    /** The event as far as it can be told. */
-    readonly event: EventData;
-    readonly reason: DeadLetterReason;
-    readonly error: ErrorData | null;
-  }
-  /** The machine ended in xstate's status `error`: an unhandled failure of a port. Not applied yet. */
-  | {
-    readonly outcome: "failed";
-    readonly error: Json;
-    /** What applying it would be: for an actor without a supervisor. */
-    readonly applied: Extract<StepResult, { outcome: "applied" }>;
-  };
-
-/**
- * Why an event was not applied. `ended`: the actor is done, failed or stopped. `crashed`: it waits
- * for its supervisor. `stale-timer`, `stale-result`: the timer or invoke is not there any more.
- * `threw`: the step threw. `not-restartable`: a restart of an actor that ended well.
- */
-export type DeadLetterReason =
-  | "ended"
-  | "crashed"
-  | "stale-timer"
-  | "stale-result"
-  | "threw"
-  | "crash"
-  | "not-restartable"
-  | "no-such-actor";
+import { eventData, initEvent, resultEvent, type StepEvent } from "./step-event.ts";
+import type { DeadLetterReason, Effect, StepResult } from "./step-result.ts";
 
 /** What {@link step} is given. */
 export interface StepInput {
@@ -306,41 +205,6 @@ const emptyState: ActorState = {
   invokes: {},
   timers: {},
 };
-
-function initEvent(input: Json): EventData {
-  return { type: "xstate.init", input };
-}
-
-function eventData(event: Exclude<StepEvent, { kind: "init" }>): EventData {
-  switch (event.kind) {
-    case "event":
-      return event.event;
-    case "timer":
-      return { type: "sidecanary.timer", id: event.id, revision: event.revision };
-    case "result":
-      return resultEvent(event);
-    case "restart":
-      return { type: "sidecanary.restart", mode: event.mode };
-    case "stop":
-      return { type: "sidecanary.stop" };
-  }
-}
-
-function resultEvent(event: Extract<StepEvent, { kind: "result" }>): EventData {
-  const { invoke: actorId, result } = event;
-  switch (result.kind) {
-    case "done":
-      return {
-        type: `xstate.done.actor.${actorId}`,
-        ...(result.output === undefined ? {} : { output: result.output }),
-        actorId,
-      };
-    case "error":
-      return { type: `xstate.error.actor.${actorId}`, error: result.error, actorId };
-    case "sent":
-      return result.event;
-  }
-}
 
 function refused(event: EventData, reason: DeadLetterReason): StepResult {
   return { outcome: "dead-letter", event, reason, error: null };

@@ -170,4 +170,5 @@ test("defineLogic() hashes the structure: a changed target or version changes it
   assert.is(defineLogic(make("b")).hash, defineLogic(make("b")).hash);
   assert.is.not(defineLogic(make("b")).hash, defineLogic(make("c")).hash);
   assert.is.not(defineLogic(make("b")).hash, defineLogic(make("b"), { version: "2" }).hash);
+  assert.is.not(defineLogic(make("b")).hash, defineLogic(make("b"), { name: "other" }).hash);
 });

@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import type { Commit, CommitResult, Store } from "../../runtime/store/store.ts";
 import { suite } from "../harness.ts";
+import { ledgerMachine } from "../kit/sim-ledger.ts";
 import { StoreDecorator } from "../kit/sim-store-decorator.ts";
 import { counterMachine, world } from "./engine-kit.ts";
 
@@ -66,6 +67,28 @@ test("deliver() answers `duplicate` where another process applied the event that
     earlier: { kind: "applied", revision: 2 },
   });
   assert.equal(await store.deadLetters("c", 10), []);
+  await one.engine.close();
+  await two.engine.close();
+});
+
+test("deliver() is no `duplicate` where another process told nobody in the same revision", async () => {
+  const one = await world({ owner: "one" });
+  const { store, clock } = one;
+  const two = await world({ owner: "two", clock, store });
+  for (const { engine } of [one, two]) {
+    engine.register(ledgerMachine({ work: () => Promise.resolve(0), ship: async () => {} }));
+  }
+  await one.engine.start("a", "ledger");
+  // Both know revision 1.
+  assert.is((await two.engine.start("a", "ledger")).outcome, "duplicate");
+  const tell = { type: "TELL", to: "nobody", tag: "t" };
+  await one.engine.deliver("a", tell, { eventId: "first" });
+  assert.equal(await two.engine.deliver("a", tell, { eventId: "second" }), {
+    outcome: "applied",
+    revision: 3,
+  });
+  const letters = (await store.deadLetters("nobody", 10)).map((row) => row.eventId);
+  assert.equal(letters, ["a:2:t0", "a:3:t0"]);
   await one.engine.close();
   await two.engine.close();
 });

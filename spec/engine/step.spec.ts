@@ -13,7 +13,8 @@ import {
 import type { AnyStateMachine } from "xstate";
 import { defineLogic } from "../../runtime/engine/logic.ts";
 import { step } from "../../runtime/engine/step.ts";
-import type { StepEvent, StepResult } from "../../runtime/engine/step.ts";
+import type { StepEvent } from "../../runtime/engine/step-event.ts";
+import type { StepResult } from "../../runtime/engine/step-result.ts";
 import { suite } from "../harness.ts";
 
 const test = suite("step");
