@@ -2,6 +2,8 @@ import * as assert from "uvu/assert";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VERSION } from "../../runtime/cli/version.ts";
+import * as v from "valibot";
+import { reportSchema } from "../../runtime/variants/report-schema.ts";
 import { suite } from "../harness.ts";
 import { root } from "../kit/root.ts";
 import { place, replace, sidecanary } from "./cli-kit.ts";
@@ -75,7 +77,8 @@ test("sidecanary variants of an empty file is 0, measured: 0, without any config
     input: "[]",
   });
   assert.is(code, 0);
-  assert.equal([JSON.parse(stdout).measured, JSON.parse(stdout).complete], [0, true]);
+  const report = v.parse(reportSchema, JSON.parse(stdout));
+  assert.equal([report.measured, report.complete], [0, true]);
   assert.match(stderr, "measured: 0");
 });
 
@@ -84,11 +87,9 @@ test("sidecanary variants - reads standard input and prints JSON", async () => {
   const input = JSON.stringify([BAD, FINE, OLD]);
   const { code, stdout, stderr } = await sidecanary(at, ["variants", "-"], { input });
   assert.is(code, 7, stderr);
-  const report = JSON.parse(stdout);
+  const report = v.parse(reportSchema, JSON.parse(stdout));
   assert.equal(
-    report.results.map((
-      { id, status, reason }: { id: string; status: string; reason?: string },
-    ) => [
+    report.results.map(({ id, status, reason }) => [
       id,
       status,
       reason,
