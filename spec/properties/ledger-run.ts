@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { Engine } from "../../runtime/engine/engine.ts";
 import { defineLogic } from "../../runtime/engine/logic.ts";
 import type { Mutant } from "../kit/mutants.ts";
 import {
@@ -9,6 +10,7 @@ import {
   tagsAreUnique,
 } from "../kit/sim-checks.ts";
 import { type LedgerEvent, ledgerMachine } from "../kit/sim-ledger.ts";
+import type { SimProcess } from "../kit/sim-process.ts";
 import { type Fault, ScheduledWire } from "../kit/sim-scheduled-wire.ts";
 import { SimWorld } from "../kit/sim-world.ts";
 
@@ -70,21 +72,7 @@ export async function runLedger(
     wire,
     processes: plan.processes,
     mutant,
-    boot: (engine, process, here) => {
-      engine.on({}, async ({ id, actor, event }) => {
-        await here.ask(process, { key: id, actor, payload: { kind: "announce", event } });
-      });
-      engine.register(ledgerMachine({
-        work: async (input, { key, actor, epoch }) => {
-          await here.ask(process, { key, actor, payload: input }, epoch);
-          const { ms } = input as { readonly ms: number };
-          await new Promise<void>((resolve) => process.setTimeout(resolve, ms));
-          if (ms % 5 === 0) throw new RangeError("refused");
-          return { epoch };
-        },
-        ship: (key, actor, payload) => here.ask(process, { key, actor, payload }),
-      }));
-    },
+    boot: bootLedger,
   });
   const client = async (rotation: number) => {
     for (const actor of ["a", "b"]) {
@@ -114,6 +102,23 @@ export async function runLedger(
     ...world.violations,
     ...endless,
   ];
+}
+
+/** Registers the ledger with ports that ask the world's receiver. */
+export function bootLedger(engine: Engine, process: SimProcess, world: SimWorld): void {
+  engine.on({}, async ({ id, actor, event }) => {
+    await world.ask(process, { key: id, actor, payload: { kind: "announce", event } });
+  });
+  engine.register(ledgerMachine({
+    work: async (input, { key, actor, epoch }) => {
+      await world.ask(process, { key, actor, payload: input }, epoch);
+      const { ms } = input as { readonly ms: number };
+      await new Promise<void>((resolve) => process.setTimeout(resolve, ms));
+      if (ms % 5 === 0) throw new RangeError("refused");
+      return { epoch };
+    },
+    ship: (key, actor, payload) => world.ask(process, { key, actor, payload }),
+  }));
 }
 
 /** The ledger as it is stepped again: its ports never run. */

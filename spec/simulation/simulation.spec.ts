@@ -1,0 +1,69 @@
+import process from "node:process";
+import { createRequire } from "node:module";
+import * as assert from "uvu/assert";
+import { suite } from "../harness.ts";
+import { mutants } from "../kit/mutants.ts";
+import { simulate } from "./simulate.ts";
+
+const test = suite("simulation");
+
+/**
+ * `SIM_SEED` is the first seed, `SIM_RUNS` how many follow: `SIM_SEED=417 SIM_RUNS=1` repeats one.
+ */
+const { SIM_SEED, SIM_RUNS } = process.env;
+
+/** What these seeds come to on every runtime. They change with the engine, the store and xstate. */
+const traces: Readonly<Record<number, string>> = {
+  1: "4eb29b82764d4799",
+  2: "8c6ae8b617e5428e",
+  3: "a869a7e9f4604385",
+};
+
+test("the same seed is the same run, call for call, on every runtime", async () => {
+  const found: Record<number, string> = {};
+  for (const seed of Object.keys(traces)) {
+    found[Number(seed)] = (await simulate(Number(seed))).trace;
+  }
+  const { version } = createRequire(import.meta.url)("xstate/package.json") as { version: string };
+  assert.equal(found, traces, `with xstate ${version}`);
+  assert.is((await simulate(1)).trace, found[1]);
+}, { timeoutMs: 60_000 });
+
+test("without the fence, owners of the past have their results applied", async () => {
+  const unfenced = mutants.find(({ name }) => name === "no fence on results");
+  assert.ok(unfenced);
+  let caught = 0;
+  for (let seed = 1; seed <= 10; seed++) {
+    const { violations } = await simulate(seed, unfenced);
+    if (violations.some((each) => each.startsWith("P-lease"))) caught++;
+  }
+  console.log(`\nwithout the fence: ${caught} of 10 seeds show it; with it, none does`);
+  assert.ok(caught > 0);
+}, { timeoutMs: 60_000 });
+
+test("crashes, stalls beyond the lease, lost messages and clocks apart break no rule", async () => {
+  const first = Number(SIM_SEED ?? 100);
+  const runs = Number(SIM_RUNS ?? 30);
+  const sum = {
+    steps: 0,
+    virtualMs: 0,
+    transitions: 0,
+    requests: 0,
+    keys: 0,
+    crashes: 0,
+    stalls: 0,
+  };
+  const began = process.hrtime.bigint();
+  for (let seed = first; seed < first + runs; seed++) {
+    const { violations, trace: _trace, ...counts } = await simulate(seed);
+    assert.equal(violations, [], `SIM_SEED=${seed} SIM_RUNS=1`);
+    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += counts[key];
+  }
+  const realMs = Number(process.hrtime.bigint() - began) / 1e6;
+  console.log(
+    `\n${runs} seeds: ${(sum.virtualMs / 60_000).toFixed(1)} virtual minutes in ` +
+      `${(realMs / 1_000).toFixed(1)} s (${Math.round(sum.virtualMs / realMs)} times as fast), ` +
+      `${sum.steps} store calls, ${sum.transitions} transitions, ${sum.crashes} crashes, ` +
+      `${sum.stalls} stalls, ${sum.requests} requests for ${sum.keys} keys`,
+  );
+}, { timeoutMs: 600_000 });
