@@ -39,6 +39,7 @@ export { openMemoryStore, openSqliteStore } from "./store/mod.ts";
 export type { MemoryStoreOptions, SqliteStoreOptions } from "./store/mod.ts";
 export type { ActorRow, JournalRow, RecordRow, RecordWrite, Store } from "./store/store.ts";
 
+export { readVariants } from "./variants/read.ts";
 export { runCampaign } from "./variants/run-campaign.ts";
 export { type KillExitCodePreset, killExitCodePresets } from "./variants/kill-exit-codes.ts";
 export type {

@@ -1,5 +1,4 @@
 import { build, type BuildOptions } from "esbuild";
-import { existsSync } from "node:fs";
 import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -47,21 +46,18 @@ async function main(): Promise<void> {
     banner: { js: COMMONJS },
   });
   for (const input of Object.keys(library.metafile?.inputs ?? {})) inputs.add(input);
-  // TODO: required as soon as it is there.
-  if (existsSync(join(ROOT, "runtime/cli/main.ts"))) {
-    const cli = await build({
-      ...SHARED,
-      entryPoints: { cli: "runtime/cli/main.ts" },
-      external: NATIVE,
-      chunkNames: "cli/[name]-[hash]",
-      banner: { js: COMMONJS },
-      // Names stay as they are, for whoever reads a stack.
-      minifyWhitespace: true,
-      minifySyntax: true,
-    });
-    for (const input of Object.keys(cli.metafile?.inputs ?? {})) inputs.add(input);
-    await makeExecutable(join(ROOT, "dist/cli.js"));
-  } else console.log("dist/cli.js: not built, there is no runtime/cli/main.ts");
+  const cli = await build({
+    ...SHARED,
+    entryPoints: { cli: "runtime/cli/main.ts" },
+    external: NATIVE,
+    chunkNames: "cli/[name]-[hash]",
+    banner: { js: COMMONJS },
+    // Names stay as they are, for whoever reads a stack.
+    minifyWhitespace: true,
+    minifySyntax: true,
+  });
+  for (const input of Object.keys(cli.metafile?.inputs ?? {})) inputs.add(input);
+  await makeExecutable(join(ROOT, "dist/cli.js"));
   await writeFile(join(ROOT, "dist/THIRD-PARTY.txt"), await notices(inputs));
   await declarations();
 }

@@ -25,6 +25,7 @@ async function main(work: string): Promise<void> {
     { name: "the tarball holds JavaScript and declarations only", body: () => contents(tarball) },
     { name: "a host app imports and type-checks", body: () => hostApp(work, tarball) },
     { name: "npx prints its help in an empty folder", body: () => help(work, tarball) },
+    { name: "npx scores a variant in a folder without git", body: () => variants(work, tarball) },
   ];
   let failed = 0;
   for (const { name, body } of steps) {
@@ -95,6 +96,27 @@ async function help(work: string, tarball: string): Promise<void> {
   const relative = `../${tarball.slice(work.length + 1)}`;
   const { output } = await must("npx", ["--yes", relative, "--help"], dir);
   if (!/usage/i.test(output)) throw new Error(`no usage in:\n${output}`);
+}
+
+async function variants(work: string, tarball: string): Promise<void> {
+  const dir = await empty(work, "variants");
+  await writeFile(join(dir, "answer.txt"), "42\n");
+  const patch = "--- a/answer.txt\n+++ b/answer.txt\n@@ -1 +1 @@\n-42\n+41\n";
+  const file = join(dir, "variants.json");
+  await writeFile(file, JSON.stringify([{ id: "v", description: "", patch }]));
+  const relative = `../${tarball.slice(work.length + 1)}`;
+  const call = [
+    "--yes",
+    relative,
+    "variants",
+    "variants.json",
+    "--command",
+    "grep -q 42 answer.txt",
+  ];
+  const state = `XDG_STATE_HOME=${join(work, "state")}`;
+  const { output } = await must("env", [state, "npx", ...call, "--format", "json"], dir);
+  if (!/"killed": 1\b/.test(output)) throw new Error(`no kill in:\n${output}`);
+  if (await readFile(join(dir, "answer.txt"), "utf8") !== "42\n") throw new Error("file changed");
 }
 
 async function empty(work: string, name: string): Promise<string> {

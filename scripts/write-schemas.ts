@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { projectConfigSchema } from "../runtime/cli/config/project-config.ts";
 import { reportSchema } from "../runtime/variants/report-schema.ts";
-import { variantsSchema } from "../runtime/variants/variant.ts";
+import { variantsSchema } from "../runtime/variants/variant-schema.ts";
 
 /** The published JSON schemas: file name below `schemas/` and content. */
 export function schemas(): Record<string, string> {

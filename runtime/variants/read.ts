@@ -4,7 +4,8 @@ import { extname, join, posix } from "node:path";
 import * as v from "valibot";
 import { SidecanaryError } from "../errors.ts";
 import { readJson } from "./read-json.ts";
-import { type Variant, variantSchema } from "./variant.ts";
+import type { Variant } from "./variant.ts";
+import { variantSchema } from "./variant-schema.ts";
 
 /** Where variants may come from beside the file system. */
 export interface ReadOptions {
