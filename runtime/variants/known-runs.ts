@@ -19,6 +19,8 @@ export interface KnownRun {
   readonly verdict: Verdict | null;
   /** Whether it has been started and is not scored. */
   readonly isActive: boolean;
+  /** When it last changed, in ms since the epoch; 0 where it was never started. */
+  readonly at: number;
 }
 
 /** Every planned run as it is stored, in the order of the input. */
@@ -32,13 +34,13 @@ export async function knownRuns(
     const row = rows.get(escapeId(variant)) ?? { generation: 1, givenUp: null };
     const key = { variant, generation: row.generation };
     if (row.givenUp !== null) {
-      known.push({ key, row, verdict: unmeasured(row.givenUp), isActive: false });
+      known.push({ key, row, verdict: unmeasured(row.givenUp), isActive: false, at: 0 });
       continue;
     }
     const view = await engine.actor(variantRunId(campaign, key));
     const isActive = view?.status === "active";
     const verdict = view === undefined || isActive ? null : verdictOf(view);
-    known.push({ key, row, verdict, isActive });
+    known.push({ key, row, verdict, isActive, at: view?.updatedAt ?? 0 });
   }
   return known;
 }

@@ -1,28 +1,22 @@
 import type { PoolEvent, StatusCounts } from "../../machines/campaign/events.ts";
-import { type Failure, isFailure, toFailure } from "../../machines/failure.ts";
+import { isFailure, toFailure } from "../../machines/failure.ts";
 import type { Verdict, VerdictStatus } from "../../machines/variant-run/verdict.ts";
 import type { ActorView } from "../engine/actor-view.ts";
-import { checkBaseline } from "./baseline.ts";
-import { BREAKAGES, brokenPayload } from "./broken-payload.ts";
 import { escapeId, type RunKey, runRowKey, variantRunId } from "./campaign-ids.ts";
-import { resultOf, sidecarName } from "./campaign-report.ts";
+import { resultOf } from "./campaign-report.ts";
+import { Controls } from "./controls.ts";
 import type { Fleet } from "./fleet.ts";
 import type { UnmeasuredReason } from "./judge.ts";
 import type { Worker } from "./lease-desk.ts";
-import { knownRuns, type RunRow, unmeasured, verdictOf } from "./known-runs.ts";
-import { collections, commandsOptions, report, type Session } from "./session.ts";
+import { type KnownRun, knownRuns, type RunRow, unmeasured, verdictOf } from "./known-runs.ts";
+import { collections, report, type Session } from "./session.ts";
+import { type SuspectTail, suspectTails } from "./suspect-tails.ts";
 import type { OutputRow } from "./variant-run-ports.ts";
 
 /** Why a campaign's pool ended before every variant was run. */
 export interface StopRow {
   readonly reason: UnmeasuredReason;
   readonly message: string;
-}
-
-/** What the control came to. */
-export interface ControlRow {
-  readonly noticed: boolean;
-  readonly command: string | null;
 }
 
 /** The verdict of a variant that counts. */
@@ -35,23 +29,20 @@ interface Scored {
 const MAX_GENERATION = 3;
 /** How many runs are started ahead of the workers, so that nobody waits for a start. */
 const AHEAD = 2;
-/** How many red baselines in a row a worker is forgiven. */
-const MAX_REDS = 1;
-/** How often the control is tried on another sidecar. */
-const MAX_CONTROLS = 3;
 
 /** Runs the variants of a campaign, takes back what cannot be trusted, and says what is known. */
 export class Pool {
   readonly #session: Session;
-  readonly #fleet: Fleet;
   readonly #send: (event: PoolEvent) => void;
   readonly #cancelled = new AbortController();
   readonly #runs = new Map<string, RunRow>();
   readonly #scored = new Map<string, Scored>();
   readonly #live = new Map<string, Promise<void>>();
-  readonly #checks = new Map<Worker, Promise<void>>();
+  readonly #controls: Controls;
   /** Runs whose verdict is to be taken back when it comes, and why. */
   readonly #distrusted = new Map<string, string>();
+  /** Runs that show whether verdicts of an earlier process can be believed. */
+  readonly #probes = new Map<string, Pick<SuspectTail, "signature" | "rest">>();
   #queue: string[] = [];
   /** Runs that were started and have not asked for a lease yet. */
   readonly #starting = new Set<string>();
@@ -61,10 +52,16 @@ export class Pool {
 
   constructor(session: Session, fleet: Fleet, send: (event: PoolEvent) => void) {
     this.#session = session;
-    this.#fleet = fleet;
     this.#send = (event) => {
       if (!this.#cancelled.signal.aborted) send(event);
     };
+    this.#controls = new Controls(session, fleet, {
+      signal: this.#cancelled.signal,
+      distrust: (key, why) => this.#distrust(key, why),
+      halt: (message) => this.#halt({ reason: "void", message }),
+      failed: (error) => this.failed(error),
+      onSettled: () => this.#wake(),
+    });
   }
 
   /** Resolves when every variant has a verdict that counts, or the pool was stopped. */
@@ -77,17 +74,13 @@ export class Pool {
     report(this.#session, { type: "phase", phase: "running" });
     desk.onChange = () => this.#fill();
     desk.moreToCome = () => this.#queue.length > 0 || this.#starting.size > 0;
-    const control = this.#control();
+    this.#controls.begin();
     desk.open();
     await this.#quiet();
-    await control;
     metrics.phases.runningMs += performance.now() - began;
     const closing = performance.now();
     report(this.#session, { type: "phase", phase: "closing" });
-    while (this.#doubted().length > 0 && !this.#isOver()) {
-      for (const worker of this.#doubted()) this.check(worker);
-      await this.#quiet();
-    }
+    while (!this.#isOver() && await this.#controls.checkDoubted()) await this.#quiet();
     metrics.phases.closingMs += performance.now() - closing;
     this.#send({ type: "POOL_DONE" });
   }
@@ -104,21 +97,16 @@ export class Pool {
     if (this.#starting.delete(variant)) this.#session.desk.pump();
   }
 
-  /** Runs the baseline again on a worker as soon as it is free; nothing else runs there before. */
-  check(worker: Worker): void {
-    if (this.#checks.has(worker)) return;
-    worker.isDoubted = true;
-    const check = this.#check(worker).catch((error) => this.failed(error)).finally(() => {
-      this.#checks.delete(worker);
-      this.#wake();
-    });
-    this.#checks.set(worker, check);
+  /** The last verdicts of a worker look alike: they are not believed before its baseline is green. */
+  doubt(worker: Worker): void {
+    this.#controls.check(worker);
   }
 
   async #load(): Promise<void> {
     const { plan, records, campaign, engine } = this.#session;
     const queue: string[] = [];
-    for (const run of await knownRuns({ plan, records, campaign, engine })) {
+    const known = await knownRuns({ plan, records, campaign, engine });
+    for (const run of known) {
       const { key, row, verdict, isActive } = run;
       this.#runs.set(key.variant, row);
       if (verdict?.status === "skipped") {
@@ -128,7 +116,28 @@ export class Pool {
       else if (isActive) this.#attach(key);
       else queue.push(key.variant);
     }
-    this.#queue = await this.#longestFirst(queue);
+    const probes = await this.#suspect(known);
+    this.#queue = [...probes, ...await this.#longestFirst(queue)];
+  }
+
+  /**
+   * A process that was killed could not run its closing controls. Where its last verdicts on a sidecar
+   * look alike, the last one is found again: the others stand if it comes out the same.
+   */
+  async #suspect(known: readonly KnownRun[]): Promise<string[]> {
+    const probes: string[] = [];
+    for (const { last, rest, signature } of await suspectTails(this.#session, known)) {
+      const { status } = this.#scored.get(last.variant)?.verdict ?? {};
+      if (status === undefined || last.generation >= MAX_GENERATION) continue;
+      this.#scored.delete(last.variant);
+      this.#revoked++;
+      const next = await this.#nextGeneration(last, null);
+      this.#probes.set(runRowKey(next), { signature, rest });
+      probes.push(last.variant);
+      const reason = "its process was killed before the environment could be checked";
+      report(this.#session, { type: "revoked", variant: last.variant, reason });
+    }
+    return probes;
   }
 
   async #longestFirst(queue: readonly string[]): Promise<string[]> {
@@ -197,6 +206,7 @@ export class Pool {
     await this.#announce(scored);
     const why = this.#distrusted.get(runRowKey(key));
     if (why !== undefined) await this.#takeBack(scored, why);
+    await this.#compareProbe(key);
     const { failFast } = this.#session.request;
     if (failFast === null || this.#isOver()) return;
     const survivors = [...this.#scored.values()].filter(({ verdict }) =>
@@ -237,99 +247,14 @@ export class Pool {
     );
   }
 
-  /** The deliberately broken payload: if nobody notices, the tests look at something else. */
-  async #control(): Promise<void> {
-    const { session, signal } = { session: this.#session, signal: this.#cancelled.signal };
-    const collection = collections.campaign(session.campaign);
-    try {
-      const known = await session.records.read<ControlRow>(collection, "control");
-      if (known !== undefined) return;
-      for (const breakage of BREAKAGES) {
-        const outcome = await this.#runBroken(breakage);
-        session.metrics.commandMs += outcome.durationMs;
-        if (outcome.status === "survived") continue;
-        const row: ControlRow = { noticed: true, command: outcome.command };
-        return await session.records.write(collection, "control", row);
-      }
-      await session.records.write(collection, "control", { noticed: false, command: null });
-      await this.#halt({
-        reason: "void",
-        message: "The commands pass although every file that the variants touch is broken: " +
-          "they do not look at these files",
-      });
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!isFailure(error)) return this.failed(error);
-      await this.#halt({
-        reason: "void",
-        message: `The control could not be run: ${error.message}`,
-      });
-    }
-  }
-
-  async #runBroken(breakage: typeof BREAKAGES[number]) {
-    const { session, signal } = { session: this.#session, signal: this.#cancelled.signal };
-    const change = brokenPayload(session.plan, breakage);
-    const commands = commandsOptions(session, { folder: `control-${breakage}`, signal });
-    for (let attempt = 1;; attempt++) {
-      const outcome = await this.#fleet.run(change, { commands });
-      if (outcome.status !== "lost") return outcome;
-      if (attempt < MAX_CONTROLS) continue;
-      throw outcome.failure ?? noControl;
-    }
-  }
-
-  #doubted(): readonly Worker[] {
-    const { desk } = this.#session;
-    return desk.usable.filter(({ health }) => health.doubtful.length > 0);
-  }
-
-  /** A red worker is made anew and has to be green before a variant runs on it, or it is retired. */
-  async #check(worker: Worker): Promise<void> {
-    const { session, signal } = { session: this.#session, signal: this.#cancelled.signal };
-    for (;;) {
-      const { isGreen, taken, why } = await this.#runCheck(worker, signal);
-      if (isGreen) return;
-      for (const key of taken) await this.#distrust(key, why);
-      if (!worker.isRetired && worker.reds++ >= MAX_REDS) session.desk.retire(worker);
-      if (worker.isRetired) return await this.#haltIfAlone(why);
-      report(session, {
-        type: "retry",
-        what: sidecarName(session.provider.kind, worker.id),
-        message: `It is made anew: ${why}`,
-      });
-      worker.isUp = false;
-      worker.lose?.({ code: "environment-broken", message: why, class: "sidecar-lost" });
-    }
-  }
-
-  async #runCheck(worker: Worker, signal: AbortSignal): Promise<CheckResult> {
-    const { health } = worker;
-    try {
-      const outcome = await checkBaseline(this.#session, this.#fleet, worker, {
-        signal,
-        onDone: ({ status, durationMs }) => {
-          this.#session.metrics.commandMs += durationMs;
-          if (status !== "survived") return;
-          health.green();
-          worker.reds = 0;
-          worker.isDoubted = false;
-        },
-      });
-      if (outcome.status === "survived") return { isGreen: true, taken: [], why: "" };
-      const detail = outcome.message ?? `${outcome.command} fails`;
-      return { isGreen: false, taken: health.red(), why: `the baseline fails there: ${detail}` };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isFailure(error)) throw error;
-      // It was lost before it could confirm what it had said.
-      return { isGreen: false, taken: health.red(), why: `the sidecar was lost: ${error.message}` };
-    }
-  }
-
-  async #haltIfAlone(why: string): Promise<void> {
-    if (this.#session.desk.usable.length > 0 || this.#isOver()) return;
-    await this.#halt({ reason: "void", message: `On every sidecar, ${why}` });
+  async #compareProbe(key: RunKey): Promise<void> {
+    const probe = this.#probes.get(runRowKey(key));
+    if (probe === undefined) return;
+    const { records, campaign } = this.#session;
+    const output = await records.read<OutputRow>(collections.outputs(campaign), runRowKey(key));
+    if (output?.signature === probe.signature) return;
+    const why = `"${key.variant}" came out otherwise when it was run again`;
+    for (const each of probe.rest) await this.#distrust(each, why);
   }
 
   /** Takes a verdict back now, or as soon as it is there. */
@@ -359,11 +284,12 @@ export class Pool {
     } else this.#queue.push(key.variant);
   }
 
-  async #nextGeneration(key: RunKey, givenUp: UnmeasuredReason | null): Promise<void> {
+  async #nextGeneration(key: RunKey, givenUp: UnmeasuredReason | null): Promise<RunKey> {
     const { records, campaign } = this.#session;
     const row: RunRow = { generation: key.generation + 1, givenUp };
     await records.write(collections.runs(campaign), escapeId(key.variant), row);
     this.#runs.set(key.variant, row);
+    return { variant: key.variant, generation: row.generation };
   }
 
   /** Starts nothing more, and ends what runs. */
@@ -392,7 +318,7 @@ export class Pool {
     for (;;) {
       this.#cancelled.signal.throwIfAborted();
       const waits = this.#isOver() ? 0 : this.#queue.length;
-      if (waits + this.#live.size + this.#checks.size === 0) return;
+      if (waits + this.#live.size + this.#controls.pending === 0) return;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
@@ -407,16 +333,3 @@ export class Pool {
     this.#send({ type: "POOL_FAILED", failure: toFailure(error) });
   }
 }
-
-interface CheckResult {
-  readonly isGreen: boolean;
-  /** The verdicts to take back. */
-  readonly taken: readonly RunKey[];
-  readonly why: string;
-}
-
-const noControl: Failure = {
-  code: "sidecar-lost",
-  message: "every sandbox was lost",
-  class: "sidecar-lost",
-};

@@ -26,7 +26,7 @@ export function wire(engine: Engine, host: CampaignHost): void {
   const sidecars = sidecarPorts((id) => hostOf(id.slice(0, id.lastIndexOf("#"))).session);
   const runs = variantRunPorts((asked) => hostOf(asked).session, {
     onAsked: (variant) => host.pool?.asked(variant),
-    onDoubt: ({ worker }) => host.pool?.check(worker),
+    onDoubt: ({ worker }) => host.pool?.doubt(worker),
   });
   engine.register(provideSidecar(sidecars), { name: "sidecar" });
   engine.register(provideVariantRun(runs), { name: "variantRun" });

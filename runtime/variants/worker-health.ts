@@ -7,7 +7,7 @@ export interface WorkerVerdict<Key> {
 }
 
 /** After how many failures in a row that look the same the baseline is run again. */
-const FIRST_STREAK = 3;
+export const FIRST_STREAK = 3;
 /** What the length is multiplied by when the baseline was green after all. */
 const GROWTH = 4;
 

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { CampaignRequest, Progress } from "../../runtime/variants/campaign-request.ts";
 import { suite } from "../harness.ts";
@@ -11,12 +12,12 @@ const test = suite("resume-campaign");
 const slow = { timeoutMs: 120_000 };
 
 const variants = [
-  variant("a", "value", "2"),
+  variant("a", "value", "x"),
   variant("b", "other", "2"),
-  variant("c", "value", "3"),
+  variant("c", "value", "y"),
   variant("d", "other", "3"),
-  variant("e", "value", "2"),
-  variant("f", "value", "4"),
+  variant("e", "value", "x"),
+  variant("f", "value", "z"),
 ];
 const expected = [
   "a killed",
@@ -44,7 +45,7 @@ for (const [name, isPoint] of points) {
   test(`runCampaign() killed ${name} goes on to the same verdicts`, async () => {
     const sleep = uniqueSleep();
     // The second sleep is only to be found in the list of processes.
-    const run = `sleep 0.05; sh test.sh; code=$?; test -n "${sleep}"; exit $code`;
+    const run = `sleep 0.05; cat value; sh test.sh; code=$?; test -n "${sleep}"; exit $code`;
     const repo = await project();
     const before = await treeDigest(repo.dir, { mtimes: "ms", folders: true });
     const more = { commands: [{ name: "test", run }], workers: 2 };
@@ -69,6 +70,29 @@ test("runCampaign() killed again and again comes to the same verdicts", async ()
   }
   const { report } = await campaign(repo, variants, more);
   assert.equal(verdicts(report), expected);
+}, slow);
+
+test("kills that look alike are looked into when their process had no time to", async () => {
+  const repo = await project();
+  const broken = join(repo.base, "broken");
+  await repo.sh(`cat > test.sh <<'END'
+    test -e ${broken} && { echo cannot connect; exit 1; }
+    test "$(cat value)" = poison && touch ${broken}
+    case "$(cat other)$(cat value)" in *[!0-9a-z]*) exit 1 ;; esac
+END
+    git add -A; git commit -qm second`);
+  const poisoned = [
+    variant("poison", "value", "poison"),
+    ...Array.from({ length: 4 }, (_, at) => variant(`v${at}`, "other", `${at + 2}`)),
+  ];
+  const commands = [{ name: "test", run: "sh test.sh; code=$?; sleep 0.3; exit $code" }];
+  const more = { workers: 1, commands };
+  const seen = await killAt(request(repo, poisoned, more), (_, count) => count === 4);
+  assert.equal(seen, ["poison", "v0", "v1", "v2"]);
+  await repo.sh(`rm ${broken}`);
+  const { report } = await campaign(repo, poisoned, more);
+  assert.is(report.resumed, 4);
+  assert.equal(verdicts(report), poisoned.map(({ id }) => `${id} survived`));
 }, slow);
 
 test(
