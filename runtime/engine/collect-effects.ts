@@ -109,13 +109,18 @@ function shadowTimer(timers: Map<string, PendingTimer>, id: string, unique: stri
 
 /**
  * The timers that are left when one fires. Where a shadowed one fires, xstate forgets the handle of
- * the one that was set after it, which so cannot be cancelled any more either.
+ * the one that was set after it, which so cannot be cancelled any more either. It goes on under the
+ * name of the firing `revision`: under the fired one's its event id would be a duplicate.
  */
-export function withoutFired(timers: ActorState["timers"], fired: string): ActorState["timers"] {
+export function withoutFired(
+  timers: ActorState["timers"],
+  fired: string,
+  revision: number,
+): ActorState["timers"] {
   const left = new Map(Object.entries(timers));
   left.delete(fired);
   const mark = fired.lastIndexOf(shadowMark);
-  if (mark >= 0) shadowTimer(left, fired.slice(0, mark), fired.slice(mark + shadowMark.length));
+  if (mark >= 0) shadowTimer(left, fired.slice(0, mark), `${revision}.fired`);
   return Object.fromEntries(left);
 }
 

@@ -92,7 +92,7 @@ function transition(
 }
 
 function fire(input: StepInput, state: ActorState, id: string, event: EventData): StepResult {
-  const base = { ...state, timers: withoutFired(state.timers, id) };
+  const base = { ...state, timers: withoutFired(state.timers, id, input.revision) };
   return guarded(event, () => {
     const { scope, stepped } = input.logic;
     return conclude(input, state, base, scope.transition(stepped, base, event), event);
