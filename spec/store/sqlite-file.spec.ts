@@ -244,6 +244,28 @@ test("commit() whose COMMIT fails rejects, with all of its group, and applies no
   await store.close();
 });
 
+test("commit() on a full disk says so, also to its group, and the next one is fine", async () => {
+  const path = join(await tempDir(), "store.db");
+  const open = (await findDriver())!;
+  let driver: Driver | undefined;
+  const store = await openSqliteStore({ path, driver: (each) => driver = open(each) });
+  await committed(store, commitOf([transition("a", 1)]));
+  const pages = (count: number) => driver!.prepare(`PRAGMA max_page_count = ${count}`).get();
+  pages(1);
+  const big = "x".repeat(100_000);
+  const group = ["b", "c"].map((id) =>
+    failure(store.commit(commitOf([transition(id, 1, { actor: { state: big } })])))
+  );
+  for (const error of await Promise.all(group)) {
+    assert.is(error.code, "store-failed");
+    assert.match(error.message, /full/);
+  }
+  pages(1_000_000);
+  assert.equal((await store.actors({ limit: 10 })).map((row) => row.id), ["a"]);
+  await committed(store, commitOf([transition("b", 1)]));
+  await store.close();
+});
+
 test("commit() that throws leaves the others of its group alone", async () => {
   const store = await openSqliteStore({ path: ":memory:" });
   await committed(store, commitOf([transition("a", 1, { outbox: [{}] })]));

@@ -92,7 +92,11 @@ function migrate(driver: Driver, refuse: Refuse): void {
     }
     driver.prepare("COMMIT").run();
   } catch (error) {
-    driver.exec("ROLLBACK");
+    try {
+      driver.exec("ROLLBACK");
+    } catch {
+      // SQLite has ended the transaction by itself, over `error`: a full disk, say.
+    }
     throw error;
   }
 }

@@ -104,8 +104,13 @@ export class WriteQueue {
       this.#release.run();
       return { value };
     } catch (error) {
-      this.#rollbackTo.run();
-      this.#release.run();
+      try {
+        this.#rollbackTo.run();
+        this.#release.run();
+      } catch {
+        // There is no savepoint left: SQLite has ended the whole transaction over `error`.
+        throw error;
+      }
       return { error };
     }
   }
