@@ -20,7 +20,8 @@ export function checkCommit(commit: Commit): void {
   for (const record of commit.records) addOnce(keys, record.collection, record.key, "record");
 }
 
-function checkTransition({ actor, expected, journal, outbox, timersSet }: Transition): void {
+function checkTransition(transition: Transition): void {
+  const { actor, expected, journal, outbox, tells, timersSet } = transition;
   if (actor.revision !== expected + 1 || journal.revision !== actor.revision) {
     throw new TypeError(
       `Cannot write revision ${actor.revision} of "${actor.id}" (journal ${journal.revision}): ` +
@@ -36,17 +37,22 @@ function checkTransition({ actor, expected, journal, outbox, timersSet }: Transi
   }
   for (const row of timersSet) {
     if (row.actor !== actor.id) throw foreign(actor.id, "timer", row.actor);
+    checkId(row.actor, row.id);
   }
+  for (const row of tells) checkId(row.actor, row.eventId);
 }
 
 function addOnce(seen: Set<string>, first: string, second: string, what: string): void {
-  // SQLite hands a text out only up to it, PostgreSQL takes none.
-  if (first.includes("\0") || second.includes("\0")) {
-    throw new TypeError(`Cannot store the id ${JSON.stringify([first, second])}: it has a U+0000`);
-  }
+  checkId(first, second);
   const key = JSON.stringify([first, second]);
   if (seen.has(key)) throw new TypeError(`Cannot commit the same ${what} twice: current is ${key}`);
   seen.add(key);
+}
+
+function checkId(...parts: readonly [string, string]): void {
+  // SQLite hands a text out only up to it, PostgreSQL takes none.
+  if (!parts.some((part) => part.includes("\0"))) return;
+  throw new TypeError(`Cannot store the id ${JSON.stringify(parts)}: it has a U+0000`);
 }
 
 function foreign(actor: string, what: string, other: string): TypeError {

@@ -190,6 +190,9 @@ export function commits(on: On): void {
       commitOf([transition("a", 1, { outbox: [{ actor: "b" }] })]),
       commitOf([transition("a", 1), transition("a", 2, { journal: { eventId: "e1" } })]),
       commitOf([transition("a\0", 1)]),
+      commitOf([transition("a", 1, { tells: [tell("b\0", "t")] })]),
+      commitOf([transition("a", 1, { tells: [tell("b", "t\0")] })]),
+      commitOf([transition("a", 1, { timersSet: [timer("a", "x\0", 1)] })]),
     ];
     for (const commit of bad) {
       const error = await rejection(store.commit(commit));
