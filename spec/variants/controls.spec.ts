@@ -30,7 +30,9 @@ END
       variants.map(({ id }) => id === "kill" ? "kill killed" : `${id} survived`),
     );
     assert.is(report.end, "complete");
-    assert.ok(progress.some(({ type }) => type === "revoked"));
+    const revoked = progress.findIndex(({ type }) => type === "revoked");
+    const closing = progress.findIndex((each) => each.type === "phase" && each.phase === "closing");
+    assert.ok(revoked > 0 && revoked < closing, "noticed while variants ran");
   },
   slow,
 );
@@ -40,12 +42,7 @@ test(
   async () => {
     const repo = await project();
     const broken = join(repo.base, "broken");
-    await repo.sh(`cat > test.sh <<'END'
-    test -e ${broken} && { echo cannot connect; exit 1; }
-    test "$(cat value)" = poison && touch ${broken}
-    case "$(cat other)$(cat value)" in *[!0-9a-z]*) exit 1 ;; esac
-END
-    git add -A; git commit -qm second`);
+    await repo.sh(breaksEverywhere(broken));
     const variants = [
       variant("poison", "value", "poison"),
       ...Array.from({ length: 8 }, (_, at) => variant(`v${at}`, "other", `${at + 2}`)),
@@ -58,6 +55,19 @@ END
   slow,
 );
 
+test("what breaks too late for a streak is noticed at the end", async () => {
+  const repo = await project();
+  await repo.sh(breaksEverywhere(join(repo.base, "broken")));
+  const variants = [
+    variant("poison", "value", "poison"),
+    variant("a", "other", "2"),
+    variant("b", "other", "3"),
+  ];
+  const { report } = await campaign(repo, variants, { workers: 1 });
+  assert.is(report.end, "void");
+  assert.is(report.counts.killed, 0);
+}, slow);
+
 test("kills that look alike cost a few more baselines, and stand", async () => {
   const repo = await project();
   const variants = Array.from({ length: 10 }, (_, at) => variant(`v${at}`, "value", `${at + 2}`));
@@ -67,7 +77,7 @@ test("kills that look alike cost a few more baselines, and stand", async () => {
   assert.ok(report.warnings.some((each) => each.includes("All 10 variants were killed")));
 }, slow);
 
-test("the control breaks files that no variant of its own would", async () => {
+test("a command that notices nothing but a file that is gone passes the control", async () => {
   // The command only notices a file that is gone.
   const repo = await project(`printf 'test -e value\\n' > test.sh`);
   const { report } = await campaign(repo, [variant("a", "value", "2")]);
@@ -110,4 +120,14 @@ for (const isolation of ["overlay", "copy"] as const) {
       ]);
     }, slow);
   }
+}
+
+/** A test that fails for ever once it has run with the value `poison`. */
+function breaksEverywhere(broken: string): string {
+  return `cat > test.sh <<'END'
+    test -e ${broken} && { echo cannot connect; exit 1; }
+    test "$(cat value)" = poison && touch ${broken}
+    case "$(cat other)$(cat value)" in *[!0-9a-z]*) exit 1 ;; esac
+END
+    git add -A; git commit -qm second`;
 }

@@ -113,6 +113,27 @@ test(
   slow,
 );
 
+test("a resumed campaign runs nothing before its environment is green again", async () => {
+  const repo = await project();
+  const broken = join(repo.base, "broken");
+  const one = [variant("a", "other", "2")];
+  const more = {
+    commands: [{ name: "test", run: `test ! -e ${broken} && sleep 0.2 && sh test.sh` }],
+  };
+  await killAt(
+    request(repo, one, more),
+    (each) => each.type === "state" && each.state === "testing",
+  );
+  await repo.sh(`touch ${broken}`);
+  const { report, progress } = await campaign(repo, one, more);
+  assert.is(report.end, "failed");
+  assert.is(report.counts.killed, 0);
+  assert.is(progress.some((each) => each.type === "state" && each.state === "testing"), false);
+  await repo.sh(`rm ${broken}`);
+  const mended = await campaign(repo, one, more);
+  assert.equal(verdicts(mended.report), ["a survived"]);
+}, slow);
+
 test("a change of the commands starts anew and says so", async () => {
   const repo = await project();
   await killAt(request(repo, variants), ({ type }) => type === "verdict");

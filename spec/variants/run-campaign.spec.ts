@@ -209,6 +209,31 @@ test("a cancelled campaign keeps what is known, leaves nothing, and goes on", as
 }, slow);
 const second = new AbortController();
 
+test("output gets the whole logs, however long", async () => {
+  const repo = await project(`
+    printf 'seq 1 30000; test "$(cat value)" = 1\\n' > test.sh
+  `);
+  const output = join(repo.base, "out");
+  const { report } = await campaign(repo, [variant("a", "value", "2")], { output });
+  const [a] = report.results;
+  assert.ok((a?.stdout.length ?? 0) <= 16_384);
+  const log = a?.logs?.stdout ?? "";
+  assert.ok(log.startsWith(output));
+  assert.is((await readFile(log, "utf8")).split("\n").length, 30_001);
+}, slow);
+
+test("a request that makes no sense is refused before anything is made", async () => {
+  const repo = await project();
+  const twice = [variant("a", "value", "2"), variant("a", "value", "3")];
+  for (
+    const [variants, more] of [[twice, {}], [[], { workers: 0 }], [[], { commands: [] }]] as const
+  ) {
+    const refused: unknown = await campaign(repo, variants, more).catch((error) => error);
+    assert.instance(refused, RangeError);
+  }
+  assert.is(existsSync(join(repo.base, "state")), false);
+}, slow);
+
 test("a finished campaign leaves only its database and logs", async () => {
   const repo = await project();
   const { report } = await campaign(repo, [variant("a", "value", "2")]);
