@@ -72,8 +72,12 @@ export async function createLocalProvider(options: LocalOptions): Promise<LocalP
   const bases = await scratchBases(options.scratch ?? []);
   const { kind, namespaces, signal } = options;
   const isolation = await probeIsolation(workspace, { bases, kind, namespaces, signal });
-  const make = await sidecarMaker(workspace, isolation);
-  return new Local(isolation, bases, make);
+  try {
+    return new Local(isolation, bases, await sidecarMaker(workspace, isolation));
+  } catch (error) {
+    await removeTree(isolation.scratch);
+    throw error;
+  }
 }
 
 /**

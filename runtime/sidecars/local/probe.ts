@@ -66,11 +66,13 @@ export async function probeIsolation(
 ): Promise<Isolation> {
   const refused: string[] = [];
   const wanted = options.kind;
-  const bases = usableBases(workspace, options.bases);
-  if (bases.length === 0) {
+  const bases = await usableBases(workspace, options.bases, refused);
+  const [firstBase] = bases;
+  if (firstBase === undefined) {
     throw unavailable(wanted ?? "local", [
-      `every scratch directory lies below ${workspace.root} (${options.bases.join(", ")}); ` +
-      "set TMPDIR to a directory outside",
+      `no scratch directory outside ${workspace.root} can be written to; ` +
+      "set TMPDIR to one that can",
+      ...refused,
     ]);
   }
   const privilege: Privilege = process.getuid?.() === 0 ? "root" : "user-namespace";
@@ -84,7 +86,7 @@ export async function probeIsolation(
     if (wanted === "overlay") throw unavailable("overlay", refused);
   }
   const binding = namespaces
-    ? await probeBinding(bases[0] ?? "", privilege, refused, options.signal)
+    ? await probeBinding(firstBase, privilege, refused, options.signal)
     : undefined;
   if (wanted !== "copy") {
     for (const base of bases) {
@@ -99,16 +101,9 @@ export async function probeIsolation(
     }
     if (wanted === "reflink") throw unavailable("reflink", refused);
   }
-  for (const base of bases) {
-    try {
-      const scratch = await makeScratch(base);
-      const description = `one copy of the tree a worker${placeOf(binding)}`;
-      return { kind: "copy", privilege: binding, scratch, description, refused };
-    } catch (error) {
-      refused.push(`copy to ${base}: ${messageOf(error)}`);
-    }
-  }
-  throw unavailable(wanted ?? "local", refused);
+  const scratch = await makeScratch(firstBase);
+  const description = `one copy of the tree a worker${placeOf(binding)}`;
+  return { kind: "copy", privilege: binding, scratch, description, refused };
 }
 
 async function probeOverlay(
@@ -137,9 +132,9 @@ async function probeOverlay(
         const description = `overlay${where}`;
         return { kind: "overlay", privilege, options, scratch, description, refused };
       } catch (error) {
+        if (scratch !== undefined) await removeTree(scratch);
         signal.throwIfAborted();
         refused.push(`overlay in ${base} (${options.join(",")}): ${messageOf(error)}`);
-        if (scratch !== undefined) await removeTree(scratch);
       }
     }
   }
@@ -263,10 +258,23 @@ async function sizeableFile(root: string, depth = 4): Promise<string | undefined
   return undefined;
 }
 
-function usableBases({ root }: Workspace, bases: readonly string[]): string[] {
-  const inside = (path: string) =>
-    path === root || path.startsWith(root === "/" ? "/" : `${root}/`);
-  return bases.filter((base) => !inside(base));
+/** The bases outside the root that really take a directory; of the others `refused` says why not. */
+async function usableBases(
+  { root }: Workspace,
+  bases: readonly string[],
+  refused: string[],
+): Promise<string[]> {
+  const usable: string[] = [];
+  for (const base of bases) {
+    if (base === root || base.startsWith(root === "/" ? "/" : `${root}/`)) continue;
+    try {
+      await removeTree(await makeScratch(base));
+      usable.push(base);
+    } catch (error) {
+      refused.push(`${base}: ${messageOf(error)}`);
+    }
+  }
+  return usable;
 }
 
 function placeOf(binding: Privilege | undefined): string {

@@ -1,4 +1,4 @@
-import { symlinkSync } from "node:fs";
+import { readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
@@ -67,6 +67,29 @@ test("createLocalProvider() puts no scratch files below the tree", async () => {
   assert.is(stdoutTail.startsWith(tree.root), false);
   await sandbox.close();
   await provider.close();
+});
+
+test("createLocalProvider() passes over a scratch directory that it cannot write to", async () => {
+  for (const [kind, namespaces] of [[undefined, true], ["copy", true], ["copy", false]] as const) {
+    const tree = await options({ namespaces, ...(kind === undefined ? {} : { kind }) });
+    const usable = tree.scratch ?? [];
+    const provider = await createLocalProvider({ ...tree, scratch: ["/proc", ...usable] });
+    assert.match(provider.refused[0] ?? "", /^\/proc: /);
+    const sidecar = await provider.create({ worker: 0 }, signal);
+    assert.is(readdirSync(usable[0] ?? "").length, 1);
+    await sidecar.destroy();
+    await provider.close();
+  }
+});
+
+test("createLocalProvider() leaves nothing when it is aborted", async () => {
+  const tree = await options();
+  const reason = new Error("enough");
+  const error = await refusal(
+    createLocalProvider({ ...tree, signal: AbortSignal.abort(reason) }),
+  );
+  assert.is(error, reason);
+  assert.equal(readdirSync(tree.scratch?.[0] ?? ""), []);
 });
 
 test("createLocalProvider() takes a root by a link for the directory itself", async () => {
