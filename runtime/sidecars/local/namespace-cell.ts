@@ -71,13 +71,16 @@ export class NamespaceCell implements Cell {
     options.signal.addEventListener("abort", abort, { once: true });
     try {
       await ready(holder);
+      return new NamespaceCell(options.privilege, firstChildOf(holder.pid ?? 0), holder, ended);
     } catch (error) {
+      holder.kill("SIGKILL");
+      holder.stdin?.destroy();
+      await ended;
       options.signal.throwIfAborted();
       throw error;
     } finally {
       options.signal.removeEventListener("abort", abort);
     }
-    return new NamespaceCell(options.privilege, firstChildOf(holder.pid ?? 0), holder, ended);
   }
 
   enter(argv: readonly string[]): readonly string[] {
@@ -136,6 +139,22 @@ async function ready(holder: ChildProcess): Promise<void> {
   });
 }
 
+/** @throws SidecanaryError `sidecar-failed` where the kernel does not tell, or it has ended already */
 function firstChildOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ")[0]);
+  let children = "";
+  let cause: unknown;
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+  } catch (error) {
+    cause = error;
+  }
+  const first = Number.parseInt(children, 10);
+  if (first > 0) return first;
+  throw new SidecanaryError(
+    "sidecar-failed",
+    `The first process of a sandbox could not be found below unshare (${pid})` +
+      (cause === undefined ? "" : `: ${String(cause)}`),
+    { sidecar: "local" },
+    cause,
+  );
 }

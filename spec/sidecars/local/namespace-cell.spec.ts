@@ -1,10 +1,14 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
+import { isSidecanaryError } from "../../../runtime/errors.ts";
 import { createLocalProvider } from "../../../runtime/sidecars/local/local-provider.ts";
+import { NamespaceCell } from "../../../runtime/sidecars/local/namespace-cell.ts";
 import { suite } from "../../harness.ts";
 import { liveTree } from "../../kit/live-tree.ts";
 import { processesWith, uniqueSleep, until } from "../../kit/processes.ts";
+import { tempDir } from "../../kit/temp-dir.ts";
 
 const test = suite("namespace-cell");
 const { signal } = new AbortController();
@@ -63,6 +67,24 @@ test("open() gives up when it is aborted, and leaves nothing", async () => {
   const error = await opening.then(() => undefined, (reason) => reason);
   assert.is(String(error), "Error: enough");
   await provider.close();
+});
+
+test("open() rejects when the sandbox's first process cannot be found, and ends the rest", async () => {
+  const dir = await tempDir();
+  const sleep = uniqueSleep();
+  writeFileSync(join(dir, "unshare"), `#!/bin/sh\necho ready\nexec sleep ${sleep}\n`, {
+    mode: 0o755,
+  });
+  const { PATH } = process.env;
+  process.env["PATH"] = `${dir}:${PATH}`;
+  try {
+    const options = { privilege: "root", cwd: "/", setup: "", args: [], signal } as const;
+    const error = await NamespaceCell.open(options).then(() => undefined, (reason) => reason);
+    assert.ok(isSidecanaryError(error, "sidecar-failed"), String(error));
+    await until("no process is left", () => processesWith(sleep).length === 0);
+  } finally {
+    process.env["PATH"] = PATH;
+  }
 });
 
 function parentOf(pid: number): number {
