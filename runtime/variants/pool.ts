@@ -79,8 +79,11 @@ export class Pool {
     await this.#quiet();
     metrics.phases.runningMs += performance.now() - began;
     const closing = performance.now();
+    const { commandMs, verdicts } = metrics;
     report(this.#session, { type: "phase", phase: "closing" });
     while (!this.#isOver() && await this.#controls.checkDoubted()) await this.#quiet();
+    // What ran meanwhile is no part of the running phase.
+    Object.assign(metrics, { commandMs, verdicts });
     metrics.phases.closingMs += performance.now() - closing;
     this.#send({ type: "POOL_DONE" });
   }

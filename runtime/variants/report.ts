@@ -70,7 +70,11 @@ export interface CampaignReport {
   readonly score: number | null;
   /** killed / (killed + survived + timeout), or `null` with nothing measured. */
   readonly strictScore: number | null;
-  /** Sum of command time / (workers × time of the running phase), or `null`. */
+  /**
+   * Sum of command time / (workers × time of the running phase), or `null`. The commands of the
+   * broken payload and of repeated baselines count as commands. Of this process alone, where an
+   * earlier one began.
+   */
   readonly efficiency: number | null;
   /** What a variant cost beside its commands, in ms: (workers × running − Σ command time) / variants. */
   readonly overheadMs: number | null;
