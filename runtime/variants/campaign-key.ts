@@ -46,7 +46,8 @@ export type KeyPart =
   | "sidecars"
   | "timeouts"
   | "kill codes"
-  | "baseline";
+  | "baseline"
+  | "sidecanary";
 
 /** What tells one campaign from another. */
 export interface CampaignKey {
@@ -63,10 +64,12 @@ export interface KeyInput {
   /** The kind of the sidecars. */
   readonly kind: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The hashes of the machines: actors of others cannot be gone on with. */
+  readonly machines: readonly string[];
 }
 
 /** Hashes everything that verdicts depend on. How many workers there are is no part of it. */
-export function campaignKey({ request, payload, kind, env }: KeyInput): CampaignKey {
+export function campaignKey({ request, payload, kind, env, machines }: KeyInput): CampaignKey {
   const { variants, builds, commands, killExitCodes, baseline } = request;
   const { timeoutMs, timeoutMultiplier, minimumTimeoutMs } = request;
   const parts: Record<KeyPart, string> = {
@@ -89,6 +92,7 @@ export function campaignKey({ request, payload, kind, env }: KeyInput): Campaign
     ]),
     "kill codes": hash(killExitCodes),
     baseline: hash(baseline),
+    sidecanary: hash([request.version, machines]),
   };
   return { key: hash(parts), parts };
 }

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import type { CampaignOutput } from "../../machines/campaign/events.ts";
+import { isSidecanaryError } from "../errors.ts";
 import { openEngine } from "../engine/engine.ts";
 import { sweepLocal } from "../sidecars/local/local-provider.ts";
 import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
@@ -27,7 +28,7 @@ import { collections, report, type Session } from "./session.ts";
 import { openStateFolder } from "./state-folder.ts";
 import { type Driven, keepDurations, knownCount, storedReport } from "./stored-report.ts";
 import { isTreeChanged } from "./tree-changed.ts";
-import { wire } from "./wire.ts";
+import { machineHashes, wire } from "./wire.ts";
 
 /** A dead process's leases are given back by hand; this is for what cannot be. */
 const LEASE_MS = 5_000;
@@ -78,7 +79,13 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignRep
     const engine = await openEngine({ store, clock, random, owner, leaseMs: LEASE_MS });
     closing.push(() => engine.close());
 
-    const key = campaignKey({ request, payload, kind: provider.kind, env: process.env });
+    const key = campaignKey({
+      request,
+      payload,
+      kind: provider.kind,
+      env: process.env,
+      machines: machineHashes(),
+    });
     const chosen = await chooseCampaign(store, records, { key, fresh: request.fresh });
     const failures: unknown[] = [];
     const over = new AbortController();
@@ -147,7 +154,10 @@ async function drive(
   await mkdir(session.logs, { recursive: true, mode: 0o700 });
   wire(engine, host);
   for (const actor of chosen.superseded) {
-    await engine.stop(actor, { eventId: `superseded:${engine.owner}` });
+    await engine.stop(actor, { eventId: `superseded:${engine.owner}` }).catch((error: unknown) => {
+      // What another version of the machines began cannot run here, and need not be stopped.
+      if (!isSidecanaryError(error, "machine-changed")) throw error;
+    });
   }
   await records.write("campaigns", "last", chosen.row);
   const resumed = await knownCount(session);

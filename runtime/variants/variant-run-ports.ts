@@ -165,7 +165,11 @@ async function test(
   session.desk.close(held);
   session.metrics.commandMs += ran.durationMs;
   signal.throwIfAborted();
-  if (ran.status === "lost") throw ran.failure ?? lost("The sandbox was lost.");
+  if (ran.status === "lost") {
+    const failure = ran.failure ?? lost("The sandbox was lost.");
+    report(session, { type: "retry", what: key.variant, message: failure.message });
+    throw failure;
+  }
   const outcome = outcomeOf(ran, input.alone);
   const signature = failureSignature({ ...ran, command: `${outcome.status} ${ran.command}` });
   const row: OutputRow = {

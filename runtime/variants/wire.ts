@@ -1,16 +1,25 @@
+import { campaignMachine } from "../../machines/campaign/machine.ts";
 import { provideCampaign } from "../../machines/campaign/provide.ts";
 import type { Failure } from "../../machines/failure.ts";
 import type { SidecarEmitted } from "../../machines/sidecar/events.ts";
+import { sidecarMachine } from "../../machines/sidecar/machine.ts";
 import { provideSidecar } from "../../machines/sidecar/provide.ts";
 import type { VariantRunEmitted } from "../../machines/variant-run/events.ts";
+import { variantRunMachine } from "../../machines/variant-run/machine.ts";
 import { provideVariantRun } from "../../machines/variant-run/provide.ts";
 import type { Engine } from "../engine/engine.ts";
+import { defineLogic } from "../engine/logic.ts";
 import { holderOf } from "./campaign-ids.ts";
 import { type CampaignHost, campaignPorts } from "./campaign-ports.ts";
 import { sidecarName } from "./campaign-report.ts";
 import { report } from "./session.ts";
 import { PROCESS_ENDED, sidecarPorts } from "./sidecar-ports.ts";
 import { variantRunPorts } from "./variant-run-ports.ts";
+
+/** The hashes of the three machines' definitions. */
+export function machineHashes(): string[] {
+  return [sidecarMachine, variantRunMachine, campaignMachine].map((each) => defineLogic(each).hash);
+}
 
 /**
  * Gives the engine the three machines with their ports, for the one campaign that this process runs.
@@ -31,6 +40,10 @@ export function wire(engine: Engine, host: CampaignHost): void {
   engine.register(provideSidecar(sidecars), { name: "sidecar" });
   engine.register(provideVariantRun(runs), { name: "variantRun" });
   engine.register(provideCampaign(campaignPorts(hostOf)), { name: "campaign" });
+  engine.problems(({ kind, message }) => {
+    // Actors of campaigns that an older version began stay as they are.
+    if (kind !== "quarantined") report(session, { type: "warning", message });
+  });
   engine.on({ machine: "sidecar", type: "SIDECAR_LOST" }, async ({ id, actor, event }) => {
     const { by, failure } = event as unknown as Extract<SidecarEmitted, { type: "SIDECAR_LOST" }>;
     const holder = by === null ? undefined : holderOf(campaign, by);

@@ -22,6 +22,7 @@ const base: KeyInput = {
   payload: { tree: "t", cwd: "" },
   kind: "overlay",
   env: { PATH: "/bin", HOME: "/home" },
+  machines: ["a", "b"],
 };
 
 test("campaignKey() differs in the part that differs, and says which", () => {
@@ -37,6 +38,7 @@ test("campaignKey() differs in the part that differs, and says which", () => {
     ["sidecars", { ...base, kind: "copy" }],
     ["timeouts", { ...base, request: { ...request, timeoutMs: 5 } }],
     ["kill codes", { ...base, request: { ...request, killExitCodes: [1] } }],
+    ["sidecanary", { ...base, machines: ["a", "c"] }],
     ["baseline", { ...base, request: { ...request, baseline: "skip" } }],
   ];
   const key = campaignKey(base);
