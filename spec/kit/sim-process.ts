@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { type Engine, openEngine } from "../../runtime/engine/engine.ts";
-import type { EngineOptions, Problem } from "../../runtime/engine/options.ts";
+import type { EngineOptions, FaultPoint, Problem } from "../../runtime/engine/options.ts";
 import type { Store } from "../../runtime/store/store.ts";
 
 /** What a {@link SimProcess} is made of. */
@@ -15,6 +15,11 @@ export interface ProcessOptions {
   /** The store as this process reaches it. */
   readonly store: (process: SimProcess) => Store;
   readonly engine: Partial<EngineOptions>;
+  /**
+   * Called at every named point of the engine: a crash there is a crash between two steps of it.
+   * @default nothing happens
+   */
+  readonly onPoint?: ((process: SimProcess, point: FaultPoint) => void) | undefined;
   /** Called with each engine before it is used: registers machines and handlers. */
   readonly boot: (engine: Engine, process: SimProcess) => void;
 }
@@ -67,6 +72,10 @@ export class SimProcess implements Clock {
       ...this.#options.engine,
       clock: this,
       store: this.#options.store(this),
+      faults: (point) => {
+        // The dead do not die again.
+        if (life === this.#life && this.#engine !== undefined) this.#options.onPoint?.(this, point);
+      },
       owner: `${this.name}.${life}`,
       onProblem: (problem) => void this.problems.push(problem),
     });

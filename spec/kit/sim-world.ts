@@ -1,7 +1,7 @@
 import type { Answer } from "../../runtime/engine/answer.ts";
 import type { EventData } from "../../runtime/engine/actor-state.ts";
 import type { Engine } from "../../runtime/engine/engine.ts";
-import type { EngineOptions } from "../../runtime/engine/options.ts";
+import type { EngineOptions, FaultPoint } from "../../runtime/engine/options.ts";
 import { VirtualClock } from "../../runtime/engine/virtual-clock.ts";
 import { isSidecanaryError, SidecanaryError } from "../../runtime/errors.ts";
 import type { Json } from "../../runtime/json.ts";
@@ -28,6 +28,7 @@ export interface WorldOptions {
   readonly mutant?: Mutant | undefined;
   readonly watch?: WatchOptions;
   readonly engine?: Partial<EngineOptions>;
+  readonly onPoint?: (process: SimProcess, point: FaultPoint) => void;
   /** By process. */
   readonly skewMs?: readonly number[];
   /** @default openMemoryStore() */
@@ -88,6 +89,7 @@ export class SimWorld {
         random: () => 0.5,
         ...engine,
       },
+      onPoint: this.#options.onPoint,
       boot: (opened, self) => boot(opened, self, this),
     });
     this.processes.push(process);

@@ -31,7 +31,20 @@ export interface Simulated {
 
 const actors = ["a", "b", "c", "d"] as const;
 const events = [
-  ...["ADD", "ADD", "ADD", "TELL", "TELL", "ARM", "ARM", "DISARM", "WORK", "WORK"] as const,
+  ...[
+    "ADD",
+    "ADD",
+    "ADD",
+    "TELL",
+    "TELL",
+    "ARM",
+    "ARM",
+    "DISARM",
+    "WORK",
+    "WORK",
+    "WORK",
+    "WORK",
+  ] as const,
   ...["LEAVE", "POISON"] as const,
 ];
 
@@ -42,6 +55,8 @@ const events = [
  */
 export async function simulate(seed: number, mutant?: Mutant): Promise<Simulated> {
   const random = seeded(seed);
+  const chance = seeded(seed + 3);
+  const counts = { crashes: 0, stalls: 0, clients: 0, isOver: false };
   const wire = new SeededWire(seeded(seed + 1), 0.02);
   const world = wire.world = new SimWorld({
     wire,
@@ -51,13 +66,18 @@ export async function simulate(seed: number, mutant?: Mutant): Promise<Simulated
     watch: { skewMs: 200 },
     engine: { random: seeded(seed + 2) },
     boot: bootLedger,
+    onPoint: (process) => {
+      if (counts.isOver || chance() > 0.002) return;
+      counts.crashes++;
+      process.crash(500 + chance() * 3_000);
+    },
   });
   const began = world.clock.now();
-  const counts = { crashes: 0, stalls: 0, clients: 0 };
   await world.open();
   const nemesis = trouble(world, random, counts);
   const clients = traffic(world, random, counts);
   await world.pass(60_000);
+  counts.isOver = true;
   nemesis();
   clients();
   wire.calm();
@@ -102,7 +122,7 @@ function trouble(
       process.crash(500 + random() * 3_000);
     } else {
       counts.stalls++;
-      process.pause((0.5 + random() * 3) * leaseMs);
+      process.pause((1 + random() * 4) * leaseMs);
     }
   });
 }
