@@ -49,15 +49,12 @@ export function run(
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   };
-  // A group of its own does not hear of a Ctrl-C at the terminal.
-  const stop = (signal: NodeJS.Signals): void => {
-    killGroup();
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
+  // A group of its own does not hear of a Ctrl-C at the terminal; other commands may run beside it.
+  const stop = (signal: NodeJS.Signals): void => process.exit(signal === "SIGINT" ? 130 : 143);
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("exit", killGroup);
   const settle = (): void => {
     clearTimeout(timer);
-    process.off("SIGINT", stop).off("SIGTERM", stop);
+    process.off("SIGINT", stop).off("SIGTERM", stop).off("exit", killGroup);
   };
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
     timedOut = true;

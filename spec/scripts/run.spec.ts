@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import process from "node:process";
 import * as assert from "uvu/assert";
 import { run } from "../../scripts/run.ts";
 import { suite } from "../harness.ts";
+import { processesWith, uniqueSleep, until } from "../kit/processes.ts";
 import { root } from "../kit/root.ts";
+import { spawnScript } from "../kit/run-script.ts";
 
 const test = suite("run");
 
@@ -29,3 +33,14 @@ test("run() rejects for a command that does not exist", async () => {
   const error = await run("./no-such-command", [], { cwd: root() }).then(() => undefined, (e) => e);
   assert.is(error?.code, "ENOENT");
 });
+
+test("run() takes all of its commands along when the process is told to end", async () => {
+  const sleeps = [uniqueSleep(), uniqueSleep()];
+  const env = { SLEEPS: sleeps.join(" ") };
+  const child = spawnScript("kit/children/runs-commands.ts", [], { env });
+  const ended = once(child, "exit");
+  await until("both sleep", () => sleeps.every((sleep) => processesWith(sleep).length === 1));
+  process.kill(child.pid ?? 0, "SIGTERM");
+  await ended;
+  await until("no process is left", () => !sleeps.some((sleep) => processesWith(sleep).length > 0));
+}, { timeoutMs: 20_000 });
