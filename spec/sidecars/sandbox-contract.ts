@@ -298,6 +298,13 @@ export function sandboxContract(subject: ContractSubject): void {
     await sandbox.close();
   });
 
+  test("run() takes a budget of more milliseconds than a timer can", async () => {
+    const sandbox = await (await sidecarOf(await liveTree())).open(undefined, never);
+    const result = await sandbox.run("sleep 0.1", { timeoutMs: 2 ** 31, signal: never });
+    assert.is(result.kind, "exit");
+    await sandbox.close();
+  });
+
   test("run() ends at its timeout and takes along what ignores SIGTERM or left the session", async () => {
     const sleep = uniqueSleep();
     const sandbox = await (await sidecarOf(await liveTree())).open(undefined, never);
@@ -430,7 +437,37 @@ export function sandboxContract(subject: ContractSubject): void {
     assert.is(readFileSync("/proc/self/mountinfo", "utf8"), mounts);
   });
 
+  test("close() of the provider while a sidecar is made waits for it and leaves nothing", async () => {
+    const tree = await liveTree();
+    const provider = await providerOf(tree);
+    const making = provider.create({ worker: 0 }, never);
+    await provider.close();
+    assert.is(await (await making).alive(), false);
+    assert.equal(await provider.list(), []);
+    assert.equal(readdirSync(tree.scratch), []);
+    const late = await provider.create({ worker: 1 }, never).then(() => undefined, (e) => e);
+    assert.instance(late, TypeError);
+  });
+
+  test("destroy() while a sandbox opens waits for it and leaves nothing", async () => {
+    const tree = await liveTree();
+    const provider = await providerOf(tree);
+    const sidecar = await provider.create({ worker: 0 }, never);
+    const opening = sidecar.open(undefined, never).then(() => "opened", () => "refused");
+    await sidecar.destroy();
+    assert.is(await Promise.race([opening, Promise.resolve("opens still")]), "refused");
+    assert.is(processesWith(tree.scratch).length, 0);
+    await provider.close();
+    assert.equal(readdirSync(tree.scratch), []);
+  });
+
   test("open() of one sandbox at a time: a second one is refused", async () => {
+    const hasty = await sidecarOf(await liveTree());
+    const both = await Promise.allSettled([
+      hasty.open(undefined, never),
+      hasty.open(undefined, never),
+    ]);
+    assert.equal(both.map((each) => each.status), ["fulfilled", "rejected"]);
     const sidecar = await sidecarOf(await liveTree());
     const sandbox = await sidecar.open(undefined, never);
     let refused: unknown;

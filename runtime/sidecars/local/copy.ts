@@ -175,7 +175,8 @@ export class CopySidecar implements Sidecar {
       await this.#open.sandbox.close();
     }
     try {
-      await Promise.all(this.#removals);
+      // What one of them left is below the home too.
+      await Promise.allSettled(this.#removals);
       await removeTree(this.#home);
     } catch (error) {
       throw new SidecanaryError(
@@ -255,7 +256,7 @@ export class CopySidecar implements Sidecar {
 
   #discard(dir: string): void {
     const removal = removeTree(dir);
-    // Looked at when the sidecar is destroyed.
+    // Removed once more when the sidecar is destroyed.
     removal.catch(() => {});
     this.#removals.push(removal);
   }

@@ -4,6 +4,7 @@ import process from "node:process";
 import { SidecanaryError } from "../../errors.ts";
 import type { Provider, Sidecar, SidecarRef, SidecarSpec, SweepReport } from "../provider.ts";
 import { CopySidecar, CopyStock } from "./copy.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
 import { OverlaySidecar, OverlayStack } from "./overlay.ts";
 import { type Isolation, type LocalKind, probeIsolation } from "./probe.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -117,7 +118,9 @@ class Local implements LocalProvider {
   readonly #bases: readonly string[];
   readonly #make: MakeSidecar;
   readonly #sidecars = new Map<string, { readonly sidecar: Sidecar; readonly worker: number }>();
+  readonly #making = new Set<Promise<Sidecar>>();
   #made = 0;
+  #closing = false;
 
   constructor(isolation: Isolation, bases: readonly string[], make: MakeSidecar) {
     this.kind = isolation.kind;
@@ -135,8 +138,18 @@ class Local implements LocalProvider {
 
   async create(spec: SidecarSpec, signal: AbortSignal): Promise<Sidecar> {
     signal.throwIfAborted();
-    const id = `local-${this.#made++}`;
-    const made = await this.#make(id, spec);
+    if (this.#closing) throw new TypeError("the provider was closed");
+    const making = this.#create(`local-${this.#made++}`, spec);
+    this.#making.add(making);
+    try {
+      return await making;
+    } finally {
+      this.#making.delete(making);
+    }
+  }
+
+  async #create(id: string, spec: SidecarSpec): Promise<Sidecar> {
+    const made = new OneAtATime(await this.#make(id, spec));
     const sidecar: Sidecar = {
       id,
       open: async (change, signal) => await made.open(change, signal),
@@ -160,20 +173,26 @@ class Local implements LocalProvider {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.allSettled(this.#making);
     const all = [...this.#sidecars.values()].map(({ sidecar }) => sidecar.destroy());
-    const failed = (await Promise.allSettled(all)).find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    try {
-      await removeTree(this.#isolation.scratch);
-    } catch (error) {
-      throw new SidecanaryError(
-        "sidecar-failed",
-        `${this.#isolation.scratch} could not be removed; remove it by hand.`,
-        { sidecar: this.#isolation.scratch },
-        error,
-      );
-    }
+    const failures = (await Promise.allSettled(all))
+      .flatMap((result): unknown[] => result.status === "rejected" ? [result.reason] : []);
+    const { scratch } = this.#isolation;
+    await removeTree(scratch).catch((error) => failures.push(error));
+    if (failures.length === 0) return;
+    throw new SidecanaryError(
+      "sidecar-failed",
+      `Not everything below ${scratch} could be ended and removed; look at it by hand. ` +
+        failures.map(messageOf).join("; "),
+      { sidecar: scratch },
+      failures[0],
+    );
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function scratchBases(wanted: readonly string[]): Promise<string[]> {

@@ -100,8 +100,8 @@ export class OverlaySidecar implements Sidecar {
   readonly id: string;
   readonly #stack: OverlayStack;
   readonly #spec: SidecarSpec;
-  readonly #removals = new Set<Promise<void>>();
-  readonly #failures: unknown[] = [];
+  /** Directories that are being removed, or were not removed, by name. */
+  readonly #removals = new Map<string, Promise<void>>();
   #opened = 0;
   #open: { readonly sandbox: LocalSandbox; readonly dir: string; kept: boolean } | undefined;
   #destroyed = false;
@@ -166,23 +166,27 @@ export class OverlaySidecar implements Sidecar {
   async destroy(): Promise<void> {
     this.#destroyed = true;
     await this.#open?.sandbox.close();
-    await Promise.all(this.#removals);
-    if (this.#failures.length === 0) return;
-    throw new SidecanaryError(
-      "sidecar-failed",
-      `Sidecar ${this.id} left files below ${this.#stack.scratch}: ` +
-        this.#failures.map(String).join("; "),
-      { sidecar: this.id },
-      this.#failures[0],
-    );
+    const { scratch } = this.#stack;
+    try {
+      await Promise.allSettled(this.#removals.values());
+      for (const dir of this.#removals.keys()) await removeTree(join(scratch, dir));
+    } catch (error) {
+      throw new SidecanaryError(
+        "sidecar-failed",
+        `Sidecar ${this.id} left files below ${scratch}: ${String(error)}`,
+        { sidecar: this.id },
+        error,
+      );
+    }
   }
 
   /** Runs beside the next sandbox: nobody uses the files any more. */
   #remove(dir: string): void {
     const removal = removeTree(join(this.#stack.scratch, dir))
-      .catch((error) => void this.#failures.push(error))
-      .finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+      .then(() => void this.#removals.delete(dir));
+    // Removed once more when the sidecar is destroyed.
+    removal.catch(() => {});
+    this.#removals.set(dir, removal);
   }
 }
 

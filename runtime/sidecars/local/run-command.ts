@@ -28,6 +28,8 @@ interface End {
 
 const LOG_POLL_MS = 100;
 const DEATH_MS = 10_000;
+/** 24 days; a timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 // Says on the third descriptor that the working directory was entered: what ends before that is no
 // result of the command. The command's own shell takes the place of this one.
@@ -147,7 +149,8 @@ async function firstOf(
       resolve(what);
     };
     const abort = () => settle("cancelled");
-    const timer = setTimeout(() => settle("timeout"), options.timeoutMs);
+    const timeoutMs = Math.min(options.timeoutMs, LONGEST_TIMER_MS);
+    const timer = setTimeout(() => settle("timeout"), timeoutMs);
     options.signal.addEventListener("abort", abort, { once: true });
     void launch.ended.then(() => settle("ended"));
   });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { lstat, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import type { SweepReport } from "../provider.ts";
@@ -40,7 +40,7 @@ export async function sweepScratch(bases: readonly string[]): Promise<SweepRepor
 async function isAbandoned(dir: string, name: string): Promise<boolean> {
   const owner = ownerOf(name);
   if (owner === undefined) return false;
-  const found = await stat(dir);
+  const found = await lstat(dir);
   if (process.getuid !== undefined && process.getuid() !== 0 && found.uid !== process.getuid()) {
     return false;
   }

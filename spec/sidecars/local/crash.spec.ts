@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { sweepLocal } from "../../../runtime/sidecars/local/local-provider.ts";
@@ -59,10 +59,13 @@ test("sweepLocal() takes a recycled pid for a dead owner, and spares the living 
   for (const name of Object.values(names)) {
     mkdirSync(join(scratch, name, "inner"), { recursive: true });
   }
-  const { removed } = await sweepLocal([scratch]);
+  const dangling = scratchName({ ...owner, pid: 4_194_304 });
+  symlinkSync("nowhere", join(scratch, dangling));
+  const { removed, failed } = await sweepLocal([scratch]);
   assert.equal(
     removed.filter((name) => name.startsWith(scratch)).sort(),
-    [join(scratch, names.recycled), join(scratch, names.dead)].sort(),
+    [names.recycled, names.dead, dangling].map((name) => join(scratch, name)).sort(),
   );
+  assert.equal(failed.filter(({ name }) => name.startsWith(scratch)), []);
   assert.equal(readdirSync(scratch).sort(), [names.mine, names.foreign, names.other].sort());
 });
