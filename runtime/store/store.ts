@@ -315,6 +315,11 @@ export interface Store {
    * taking its lease raises the epoch, so those rows are handed out again. Fair: earliest due first,
    * where an inbox row is due since its arrival, and such an adoption since the lease expired. The
    * status of the actor does not matter.
+   *
+   * To `owner` itself nothing is handed out twice in one epoch, also when its own lease expired: it
+   * is taken to be running. An owner that lost sight of an effect (the answer of a claim or a commit
+   * did not arrive, or the effect was dropped) gives the actor's lease back by `release`, and is
+   * handed all of its open effects by the next claim.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedWork[]>;
 

@@ -94,4 +94,26 @@ export function leases(on: On): void {
       assert.equal(work!.outbox.map((row) => [row.id, row.claimed]), [["a:1:0", 3]]);
     },
   );
+
+  on(
+    "release() lets the same owner claim again what it has lost sight of, in the next epoch",
+    async (store) => {
+      await step(store, 1, "o", 10, 60);
+      for (const now of [20, 60, 1_000]) assert.equal(await store.claim(claimBy("o", now)), []);
+      await store.release("o", ["a"]);
+      const [work] = await store.claim(claimBy("o", 1_000));
+      assert.equal([work!.actor.owner, work!.actor.epoch], ["o", 3]);
+      assert.equal(work!.outbox.map((row) => [row.id, row.claimed]), [["a:1:0", 3]]);
+      const late = { actor: "a", id: "a:1:0", epoch: 2, outcome: { kind: "done" } } as const;
+      assert.equal(await store.settle([late], 1_000), ["a:1:0"]);
+    },
+  );
+
+  on("release() leaves what is settled before the next claim settled", async (store) => {
+    await step(store, 1, "o", 10, 60);
+    await store.release("o", ["a"]);
+    const late = { actor: "a", id: "a:1:0", epoch: 2, outcome: { kind: "done" } } as const;
+    assert.equal(await store.settle([late], 20), []);
+    assert.equal(await store.claim(claimBy("o", 1_000)), []);
+  });
 }
