@@ -61,7 +61,10 @@ function reasonOf(
 ): string | null {
   if (end === "complete") return null;
   if (end === "void") return stop?.message ?? reason;
-  if (end === "baseline-failed") return baseline ?? reason;
+  // A resumed campaign that finds its environment broken has failed, and can be resumed again.
+  if (end === "baseline-failed" || end === "failed") {
+    if (baseline !== undefined) return baseline;
+  }
   return reason === "unexpected" ? "internal" : reason;
 }
 
