@@ -256,6 +256,12 @@ export interface ClaimRequest {
   readonly until: number;
   /** How many actors at most. */
   readonly limit: number;
+  /**
+   * The actors with effects that `owner` runs. Of any other, a lease of `owner` that has expired
+   * counts as a dead owner's: the answer that handed its effects over did not arrive.
+   * @default every actor that `owner` holds
+   */
+  readonly running?: readonly string[];
 }
 
 /** Due work of one actor, handed to the holder of its lease. */
@@ -316,10 +322,10 @@ export interface Store {
    * where an inbox row is due since its arrival, and such an adoption since the lease expired. The
    * status of the actor does not matter.
    *
-   * To `owner` itself nothing is handed out twice in one epoch, also when its own lease expired: it
-   * is taken to be running. An owner that lost sight of an effect (the answer of a claim or a commit
-   * did not arrive, or the effect was dropped) gives the actor's lease back by `release`, and is
-   * handed all of its open effects by the next claim.
+   * To `owner` itself nothing is handed out twice in one epoch. An owner that lost sight of an effect
+   * (the answer of a claim or a commit did not arrive, or the effect was dropped) is handed it again
+   * after a `release` of the actor, or once the lease has expired without the actor in
+   * {@link ClaimRequest.running}.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedWork[]>;
 
@@ -338,7 +344,7 @@ export interface Store {
   /**
    * The earliest time at which {@link Store.claim} could hand something out that it would not now, or
    * something it would now; never before `now`, `undefined` where nothing waits. For actors of these
-   * definitions.
+   * definitions. Expired leases of `owner` itself are not looked for: who polls finds them.
    */
   nextDue(owner: string, hashes: readonly string[], now: number): Promise<number | undefined>;
 

@@ -63,6 +63,7 @@ const action = fc.oneof(
       owner,
       limit: fc.integer({ min: 0, max: 3 }),
       hashes: fc.constantFrom(["h1"], ["h1", "h2"]),
+      running: fc.option(fc.subarray(ACTORS)),
     }),
   },
   {
@@ -191,8 +192,9 @@ async function callOf(store: Store, action: Action, now: number): Promise<Call> 
       return (each) => each.commit(commitOf([], { deadLetters, now }));
     }
     case "claim": {
-      const { owner, limit, hashes } = action;
-      return (each) => each.claim({ owner, hashes, now, until: now + 30, limit });
+      const { owner, limit, hashes, running } = action;
+      const request = { owner, hashes, now, until: now + 30, limit };
+      return (each) => each.claim(running === null ? request : { ...request, running });
     }
     case "settle": {
       const ids = await outboxIds(action.actor);

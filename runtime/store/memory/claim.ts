@@ -16,12 +16,14 @@ export function claim(tables: Tables, request: ClaimRequest): ClaimedWork[] {
       const entry = tables.entries.get(id)!;
       if (hashes.has(entry.row!.hash) && available(entry.row!, request)) add(entry, key);
     }
+    const { owner: self, running } = request;
     for (const [owner, heap] of tables.running) {
-      if (owner === request.owner) continue;
+      if (owner === self && running === undefined) continue;
       let taken = 0;
       for (const { id, key } of heap.ascending()) {
         if (key > request.now || taken >= request.limit) break;
         const entry = tables.entries.get(id)!;
+        if (isOwn(entry.row!, request)) continue;
         const due = Math.max(key, earliestClaimed(entry));
         if (due > request.now || !hashes.has(entry.row!.hash)) continue;
         add(entry, due);
@@ -64,9 +66,16 @@ function available(row: ActorRow, to: { readonly owner: string; readonly now: nu
   return row.owner === null || row.owner === to.owner || row.leaseUntil <= to.now;
 }
 
-function take(tables: Tables, entry: Entry, { owner, now, until }: ClaimRequest): ClaimedWork {
+/** Whether the epoch goes on when the lease is taken. */
+function isOwn(row: ActorRow, { owner, now, running }: ClaimRequest): boolean {
+  if (row.owner !== owner) return false;
+  return row.leaseUntil > now || running === undefined || running.includes(row.id);
+}
+
+function take(tables: Tables, entry: Entry, request: ClaimRequest): ClaimedWork {
+  const { owner, now, until } = request;
   const stored = entry.row!;
-  const own = stored.owner === owner;
+  const own = isOwn(stored, request);
   const epoch = own ? stored.epoch : stored.epoch + 1;
   const leaseUntil = own ? Math.max(stored.leaseUntil, until) : until;
   if (!own) unclaim(entry);

@@ -43,7 +43,8 @@ export function prepareLeases(driver: Driver): Leases {
     SELECT a.id AS id, max(a.lease_until, ${CLAIMED_DUE}) AS due FROM actor a
     WHERE a.running > 0 AND a.owner = ?2 AND a.lease_until <= ?1
       AND a.hash IN (SELECT value FROM json_each(?3)) AND ${CLAIMED_DUE} <= ?1
-    ORDER BY a.lease_until, a.id LIMIT ?4`);
+      AND a.id NOT IN (SELECT value FROM json_each(?4))
+    ORDER BY a.lease_until, a.id LIMIT ?5`);
   // One step down the index for each owner, however many actors it has.
   const otherOwners = driver.prepare(`
     WITH RECURSIVE each(owner) AS (
@@ -94,18 +95,19 @@ export function prepareLeases(driver: Driver): Leases {
     UPDATE actor SET owner = '', lease_until = 0, running = 0 WHERE id = ? AND owner = ?`);
 
   function candidates(request: ClaimRequest): Candidate[] {
-    const { owner, now } = request;
+    const { owner, now, running } = request;
     if (request.limit <= 0) return [];
     const found = new Map<string, Candidate>();
     const hashes = JSON.stringify(request.hashes);
-    const ask = (statement: Statement, who: string) => {
-      for (const each of firstActors(statement, [now, who, hashes], request.limit)) {
+    const ask = (statement: Statement, who: string, ...more: string[]) => {
+      for (const each of firstActors(statement, [now, who, hashes, ...more], request.limit)) {
         const earlier = found.get(each.id);
         if (earlier === undefined || each.due < earlier.due) found.set(each.id, each);
       }
     };
     for (const statement of dueWork) ask(statement, owner);
-    for (const other of others(owner)) ask(abandoned, other);
+    for (const other of others(owner)) ask(abandoned, other, "[]");
+    if (running !== undefined) ask(abandoned, owner, JSON.stringify(running));
     return [...found.values()]
       .sort((a, b) => a.due - b.due || compareText(a.id, b.id))
       .slice(0, request.limit);
@@ -115,9 +117,10 @@ export function prepareLeases(driver: Driver): Leases {
     return (otherOwners.all(owner) as { readonly owner: string }[]).map((row) => row.owner);
   }
 
-  function take(id: string, { owner, now, until }: ClaimRequest): ClaimedWork {
+  function take(id: string, { owner, now, until, running }: ClaimRequest): ClaimedWork {
     const stored = actorRow(readActor.get(id));
-    const own = stored.owner === owner;
+    const lives = stored.leaseUntil > now || running === undefined || running.includes(id);
+    const own = stored.owner === owner && lives;
     const epoch = own ? stored.epoch : stored.epoch + 1;
     const leaseUntil = own ? Math.max(stored.leaseUntil, until) : until;
     const freed = own ? 0 : Number(unclaim.run(id).changes);
@@ -161,7 +164,7 @@ export function prepareLeases(driver: Driver): Leases {
 /** The first `limit` actors of a statement that answers a row for each piece of their work. */
 function firstActors(
   statement: Statement,
-  values: readonly [number, string, string],
+  values: readonly [number, ...string[]],
   limit: number,
 ): Iterable<Candidate> {
   for (let rows = limit * 2;; rows *= 4) {

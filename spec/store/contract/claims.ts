@@ -61,6 +61,31 @@ export function claims(on: On): void {
     assert.equal(later!.outbox.map((row) => row.id), ["a:1:1"]);
   });
 
+  on("claim() adopts what its own owner lost sight of, once that lease expired", async (store) => {
+    const lease = { owner: "o", until: 50 };
+    const steps = ["a", "b", "c"].map((id) => transition(id, 1, { outbox: [{}] }));
+    await committed(store, commitOf(steps, { lease }));
+    await store.renew("o", ["c"], 500);
+    assert.equal(await store.claim(claimBy("o", 60)), []);
+    assert.equal(await store.claim(claimBy("o", 49, { running: [] })), []);
+    const [work, ...rest] = await store.claim(claimBy("o", 60, { running: ["b"] }));
+    assert.equal(rest, []);
+    assert.equal([work!.actor.id, work!.actor.epoch, work!.actor.leaseUntil], ["a", 3, 160]);
+    assert.equal(work!.outbox.map((row) => [row.id, row.claimed]), [["a:1:0", 3]]);
+    assert.equal(await store.claim(claimBy("o", 60, { running: ["b"] })), []);
+  });
+
+  on("claim() for a timer begins an epoch where its own lease has lapsed", async (store) => {
+    const more = { outbox: [{ due: 500 }], timersSet: [timer("a", "x", 60)] };
+    await committed(
+      store,
+      commitOf([transition("a", 1, more)], { lease: { owner: "o", until: 50 } }),
+    );
+    assert.is((await store.claim(claimBy("o", 60, { running: ["a"] })))[0]!.actor.epoch, 2);
+    const [work] = await store.claim(claimBy("o", 1_000, { running: [] }));
+    assert.equal([work!.actor.epoch, work!.outbox.map((row) => row.claimed)], [3, [3]]);
+  });
+
   on("claim() leaves an idle actor alone, also one whose lease expired", async (store) => {
     await committed(store, commitOf([transition("a", 1)], { lease: { owner: "o", until: 50 } }));
     assert.equal(await store.claim(claimBy("p", 60)), []);
