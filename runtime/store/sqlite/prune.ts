@@ -7,11 +7,12 @@ export interface Pruner {
   actorsAfter(id: string): string[];
   /** Prunes these actors, inside the transaction that the caller holds. */
   actors(ids: readonly string[], before: number): Omit<PruneResult, "deadLetters">;
-  /** Prunes dead letters, inside the transaction that the caller holds. */
+  /** Prunes the next dead letters, inside the caller's transaction; 0 where none is left. */
   deadLetters(before: number): number;
 }
 
 const ACTORS_AT_ONCE = 250;
+const LETTERS_AT_ONCE = 1_000;
 
 /** Prepares the statements of {@link Pruner}. */
 export function preparePrune(driver: Driver): Pruner {
@@ -38,7 +39,9 @@ export function preparePrune(driver: Driver): Pruner {
   const wholeJournal = driver.prepare("DELETE FROM journal WHERE actor = ?");
   const wholeOutbox = driver.prepare("DELETE FROM outbox WHERE actor = ?");
   const wholeActor = driver.prepare("DELETE FROM actor WHERE id = ?");
-  const letters = driver.prepare("DELETE FROM dead_letter WHERE at < ?");
+  const letters = driver.prepare(`
+    DELETE FROM dead_letter WHERE seq IN
+      (SELECT seq FROM dead_letter WHERE at < ? LIMIT ${LETTERS_AT_ONCE})`);
 
   return {
     actorsAfter: (id) => (nextIds.all(id) as { readonly id: string }[]).map((row) => row.id),

@@ -237,8 +237,10 @@ class SqliteStore implements Store {
   }
 
   async prune(before: number): Promise<PruneResult> {
-    const deadLetters = await this.#write(() => this.#pruner.deadLetters(before));
-    const sum = { journal: 0, outbox: 0, deadLetters, actors: 0 };
+    const sum = { journal: 0, outbox: 0, deadLetters: 0, actors: 0 };
+    for (let removed = -1; removed !== 0; sum.deadLetters += removed) {
+      removed = await this.#write(() => this.#pruner.deadLetters(before));
+    }
     for (let after = "";;) {
       const ids = await this.#read(() => this.#pruner.actorsAfter(after));
       if (ids.length === 0) return sum;

@@ -89,4 +89,11 @@ export function pruning(on: On): void {
     await committed(store, commitOf([transition("b", 1)]));
     assert.ok((await store.feed(0, 10))[0]!.seq > last!.seq);
   });
+
+  on("prune() removes however many dead letters are old", async (store) => {
+    const deadLetters = Array.from({ length: 2_100 }, (_, at) => letter("a", `x${at}`, { at }));
+    await committed(store, commitOf([transition("a", 1)], { deadLetters }));
+    assert.is((await store.prune(2_050)).deadLetters, 2_050);
+    assert.is((await store.deadLetters(null, 100)).length, 50);
+  });
 }
