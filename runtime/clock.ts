@@ -1,6 +1,6 @@
 /**
  * Where the engine takes the time from. Everything that waits goes through a clock, so a whole run
- * can be moved by hand ({@link ./virtual-clock.ts}).
+ * can be moved by hand ({@link ./engine/virtual-clock.ts}).
  */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */

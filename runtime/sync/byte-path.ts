@@ -39,3 +39,8 @@ export function joinNul(paths: Iterable<BytePath>): Buffer {
   for (const path of paths) text += `${path}\0`;
   return toBytes(text);
 }
+
+/** The folder that a path lies in, `""` for the root. */
+export function parentOf(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import type { Stats } from "node:fs";
-import { type BytePath, fromText, splitNul, toText } from "./byte-path.ts";
+import { type BytePath, fromText, parentOf, splitNul, toText } from "./byte-path.ts";
 import { git, type GitOptions, runGit } from "./git.ts";
 import { isReachable, lstatLive } from "./live-path.ts";
 
@@ -161,22 +161,17 @@ class Folders {
   /** `undefined` where there is nothing, `"unknown"` where this runtime cannot look. */
   lstat(path: BytePath): Stats | undefined | "unknown" {
     if (!isReachable(path)) return "unknown";
-    return this.#isReal(parent(path)) ? lstatLive(this.#root, path) : undefined;
+    return this.#isReal(parentOf(path)) ? lstatLive(this.#root, path) : undefined;
   }
 
   #isReal(dir: BytePath): boolean {
     const known = this.#real.get(dir);
     if (known !== undefined) return known;
-    const real = this.#isReal(parent(dir)) &&
+    const real = this.#isReal(parentOf(dir)) &&
       lstatLive(this.#root, dir)?.isDirectory() === true;
     this.#real.set(dir, real);
     return real;
   }
-}
-
-function parent(path: BytePath): BytePath {
-  const at = path.lastIndexOf("/");
-  return at === -1 ? "" : path.slice(0, at);
 }
 
 /** The path of `dir` relative to `root`, with a final `/`, where it is below it. */

@@ -1,5 +1,5 @@
 import { mkdir, rm, rmdir, symlink, writeFile } from "node:fs/promises";
-import { type BytePath, toBytes } from "./byte-path.ts";
+import { type BytePath, parentOf, toBytes } from "./byte-path.ts";
 import type { ChangedBlob } from "./changed-blobs.ts";
 import { assertReachable, livePath } from "./live-path.ts";
 
@@ -19,17 +19,17 @@ export async function writeChanged(dir: string, blobs: readonly ChangedBlob[]): 
     const file = livePath(dir, path);
     await rm(file, { force: true });
     if (bytes === null) {
-      await removeEmptied(dir, parent(path));
+      await removeEmptied(dir, parentOf(path));
       continue;
     }
-    await mkdir(livePath(dir, parent(path)), { recursive: true });
+    await mkdir(livePath(dir, parentOf(path)), { recursive: true });
     if (linkTarget !== undefined) await symlink(toBytes(linkTarget), file);
     else await writeFile(file, bytes, { mode: mode & 0o777, flag: "wx" });
   }
 }
 
 async function removeEmptied(dir: string, folder: BytePath): Promise<void> {
-  for (let at = folder; at !== ""; at = parent(at)) {
+  for (let at = folder; at !== ""; at = parentOf(at)) {
     try {
       await rmdir(livePath(dir, at));
     } catch (cause) {
@@ -39,9 +39,4 @@ async function removeEmptied(dir: string, folder: BytePath): Promise<void> {
       if (code !== "ENOENT") throw cause;
     }
   }
-}
-
-function parent(path: BytePath): BytePath {
-  const at = path.lastIndexOf("/");
-  return at === -1 ? "" : path.slice(0, at);
 }

@@ -1,9 +1,6 @@
 import type { Driver, Statement } from "./driver.ts";
 import { ACTOR } from "./rows.ts";
 
-/** What {@link ./commit.ts} runs. */
-export type CommitStatements = ReturnType<typeof prepareCommitStatements>;
-
 /** Prepares the statements that a commit is checked and written with. */
 export function prepareCommitStatements(driver: Driver) {
   return {
