@@ -1,5 +1,7 @@
 import { SidecanaryError } from "../../errors.ts";
 import { checkCommit } from "../check-commit.ts";
+import { Listeners } from "../listeners.ts";
+import { makesWork } from "../makes-work.ts";
 import { compareText } from "../text-order.ts";
 import { claim, nextDue } from "./claim.ts";
 import { applyCommit, writeDeadLetter } from "./commit.ts";
@@ -45,7 +47,7 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): Store {
 class MemoryStore implements Store {
   readonly name: string;
   #tables = new Tables();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   #closed = false;
 
   constructor(name: string) {
@@ -57,7 +59,7 @@ class MemoryStore implements Store {
     const tables = this.#open();
     checkCommit(commit);
     const result = applyCommit(tables, commit);
-    if (result.outcome === "committed" && commit.transitions.some(makesWork)) this.#notify();
+    if (makesWork(commit, result)) this.#listeners.notify();
     return result;
   }
 
@@ -90,7 +92,7 @@ class MemoryStore implements Store {
       tables.setRow(entry, { ...entry.row, owner: null, leaseUntil: 0 });
       tables.reindex(entry);
     }
-    this.#notify();
+    this.#listeners.notify();
   }
 
   // deno-lint-ignore require-await -- see above
@@ -115,7 +117,7 @@ class MemoryStore implements Store {
       }
       tables.reindex(entry);
     }
-    if (settlements.some((each) => each.outcome.kind === "retry")) this.#notify();
+    if (settlements.some((each) => each.outcome.kind === "retry")) this.#listeners.notify();
     return refused;
   }
 
@@ -129,10 +131,7 @@ class MemoryStore implements Store {
   }
 
   watch(listener: () => void): () => void {
-    // Wrapped, so that one function watched twice is two listeners.
-    const wrapped = () => listener();
-    this.#listeners.add(wrapped);
-    return () => void this.#listeners.delete(wrapped);
+    return this.#listeners.add(listener);
   }
 
   // deno-lint-ignore require-await -- see above
@@ -269,19 +268,6 @@ class MemoryStore implements Store {
     }
     return this.#tables;
   }
-
-  #notify(): void {
-    for (const listener of this.#listeners) {
-      queueMicrotask(() => {
-        if (this.#listeners.has(listener)) listener();
-      });
-    }
-  }
-}
-
-function makesWork(transition: Commit["transitions"][number]): boolean {
-  return transition.outbox.length > 0 || transition.tells.length > 0 ||
-    transition.timersSet.length > 0;
 }
 
 function firstAfter(

@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { type Clock, systemClock } from "../../clock.ts";
 import { SidecanaryError } from "../../errors.ts";
 import { checkCommit } from "../check-commit.ts";
+import { Listeners } from "../listeners.ts";
+import { makesWork } from "../makes-work.ts";
 import { type CommitWriter, prepareCommit } from "./commit.ts";
 import { type Driver, findDriver, type OpenDriver } from "./driver.ts";
 import { type Leases, prepareLeases } from "./leases.ts";
@@ -126,7 +128,7 @@ class SqliteStore implements Store {
   readonly #settle: Settle;
   readonly #pruner: Pruner;
   readonly #reads: Reads;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
   #closing: Promise<void> | undefined;
 
   constructor(name: string, driver: Driver, patience: Patience) {
@@ -144,7 +146,7 @@ class SqliteStore implements Store {
   async commit(commit: Commit): Promise<CommitResult> {
     checkCommit(commit);
     const result = await this.#write(() => this.#writer.commit(commit));
-    if (result.outcome === "committed" && commit.transitions.some(makesWork)) this.#notify();
+    if (makesWork(commit, result)) this.#listeners.notify();
     return result;
   }
 
@@ -160,12 +162,12 @@ class SqliteStore implements Store {
 
   async release(owner: string, actors: readonly string[]): Promise<void> {
     await this.#write(() => this.#leases.release(owner, actors));
-    this.#notify();
+    this.#listeners.notify();
   }
 
   async settle(settlements: readonly Settlement[], _now: number): Promise<readonly string[]> {
     const refused = await this.#write(() => this.#settle(settlements));
-    if (settlements.some((each) => each.outcome.kind === "retry")) this.#notify();
+    if (settlements.some((each) => each.outcome.kind === "retry")) this.#listeners.notify();
     return refused;
   }
 
@@ -178,10 +180,7 @@ class SqliteStore implements Store {
   }
 
   watch(listener: () => void): () => void {
-    // Wrapped, so that one function watched twice is two listeners.
-    const wrapped = () => listener();
-    this.#listeners.add(wrapped);
-    return () => void this.#listeners.delete(wrapped);
+    return this.#listeners.add(listener);
   }
 
   async read(actor: string): Promise<ActorRow | undefined> {
@@ -287,17 +286,4 @@ class SqliteStore implements Store {
     const message = `Cannot use the store "${this.name}": it was closed`;
     return new SidecanaryError("store-closed", message, { store: this.name });
   }
-
-  #notify(): void {
-    for (const listener of this.#listeners) {
-      queueMicrotask(() => {
-        if (this.#listeners.has(listener)) listener();
-      });
-    }
-  }
-}
-
-function makesWork(transition: Commit["transitions"][number]): boolean {
-  return transition.outbox.length > 0 || transition.tells.length > 0 ||
-    transition.timersSet.length > 0;
 }
