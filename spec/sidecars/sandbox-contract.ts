@@ -321,9 +321,12 @@ export function sandboxContract(subject: ContractSubject): void {
   test("close() ends what a command left in the background, and run() did not wait for it", async () => {
     const sleep = uniqueSleep();
     const sandbox = await (await sidecarOf(await liveTree())).open(undefined, never);
-    const result = await sandbox.run(`setsid sleep ${sleep} & sleep ${sleep} & exit 3`, options());
+    const command = `setsid sleep ${sleep} & sleep ${sleep} & env -i sleep ${sleep} & exit 3`;
+    const result = await sandbox.run(command, options());
     assert.equal([result.kind, "code" in result && result.code], ["exit", 3]);
-    await until("both sleep", () => processesWith(sleep).length === 2);
+    await until("all sleep", () => processesWith(sleep).length === 3);
+    assert.is((await sandbox.run("true", options())).kind, "exit");
+    assert.is(processesWith(sleep).length, 3);
     await sandbox.close();
     assert.is(processesWith(sleep).length, 0);
   });

@@ -5,18 +5,22 @@ import { settleWithin } from "./settle-within.ts";
 
 const END_MS = 10_000;
 
-// Waits for the end of our pipe, then kills what carries the mark in its environment until nothing
-// does. A group is killed only while its leader runs or has just ended: its number may be reused.
+// Waits for the end of our pipe, then kills the groups and what carries the mark in its environment
+// until nothing does. A group whose leader has ended is kept while somebody is in it: only then is
+// its number not given to another. Not every shell's kill knows `-KILL --`.
 const WATCHDOG = `
 groups=
 while read -r word group; do
   case $word in
     +) groups="$groups $group" ;;
-    -) kill -KILL -- "-$group" 2>/dev/null; next=
-       for each in $groups; do [ "$each" = "$group" ] || next="$next $each"; done; groups=$next ;;
+    -) next=
+       for each in $groups; do
+         kill -s 0 -- "-$each" 2>/dev/null && next="$next $each"
+       done
+       groups=$next ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 [ -r /proc/self/environ ] || exit 0
 while :; do
   found=
@@ -25,7 +29,7 @@ while :; do
     [ "$pid" = $$ ] && continue
     read -r stat 2>/dev/null < "/proc/$pid/stat" || continue
     case \${stat##*) } in Z*|X*) continue ;; esac
-    found=1; kill -KILL "$pid" 2>/dev/null
+    found=1; kill -s KILL "$pid" 2>/dev/null
   done
   [ -n "$found" ] || exit 0
 done`;
