@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
@@ -26,4 +27,24 @@ test("removeTree() removes directories that keep their owner out, and follows no
 
 test("removeTree() is content with nothing", async () => {
   await removeTree(join(await tempDir(), "none"));
+});
+
+test("removeTree() names the file that stays and why, and removes the rest", async () => {
+  const dir = join(await tempDir(), "dir");
+  const inner = join(dir, "inner");
+  mkdirSync(inner, { recursive: true });
+  const [stays, goes] = [join(inner, "a"), join(inner, "b")];
+  writeFileSync(stays, "");
+  writeFileSync(goes, "");
+  // Without the right to, or on a file system that does not know it, nothing stays.
+  if (spawnSync("chattr", ["+i", stays]).status !== 0) return await removeTree(dir);
+  try {
+    const error = await removeTree(dir).then(() => undefined, (reason: unknown) => reason);
+    assert.match(String(error), /^Error: EPERM/);
+    assert.match(String(error), stays);
+    assert.is(existsSync(goes), false);
+  } finally {
+    spawnSync("chattr", ["-i", stays]);
+  }
+  await removeTree(dir);
 });
