@@ -201,7 +201,11 @@ async function scratchBases(wanted: readonly string[]): Promise<string[]> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     bases.push(await realpath(dir));
   }
-  bases.push(await realpath(tmpdir()));
+  try {
+    bases.push(await realpath(tmpdir()));
+  } catch {
+    // A TMPDIR that leads nowhere: the other places will do.
+  }
   const shared = "/dev/shm";
   if (process.platform === "linux" && await stat(shared).then(() => true, () => false)) {
     bases.push(shared);

@@ -82,6 +82,19 @@ test("createLocalProvider() passes over a scratch directory that it cannot write
   }
 });
 
+test("createLocalProvider() passes over a TMPDIR that does not exist", async () => {
+  const tree = await options();
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = join(tree.root, "none");
+  try {
+    const provider = await createLocalProvider(tree);
+    await provider.close();
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+  }
+});
+
 test("createLocalProvider() leaves nothing when it is aborted", async () => {
   const tree = await options();
   const reason = new Error("enough");
