@@ -128,9 +128,11 @@ export class Effects {
     effect: Extract<Effect, { kind: "invoke" }>,
   ): Promise<void> {
     const running = this.#running.get(row.id);
+    let told = Promise.resolve();
     const report = (eventId: string, result: ResultOf) => {
       if (this.#running.get(row.id) !== running) return;
-      void this.#report(actor, row.id, eventId, effect.invoke, result);
+      // One after the other: what is tried again is not overtaken by what the port says later.
+      told = told.then(() => this.#report(actor, row.id, eventId, effect.invoke, result));
     };
     const fail = (error: unknown) =>
       report(`${row.id}:error`, { kind: "error", error: errorJson(error, row.id) });
@@ -166,6 +168,7 @@ export class Effects {
     }
   }
 
+  /** Never rejects. */
   async #report(
     actor: ActorRow,
     effect: string,

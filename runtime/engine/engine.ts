@@ -143,7 +143,7 @@ export interface Engine {
   /**
    * Calls `handler` for announcements of the actors whose lease this process holds: at least once
    * each, in order per actor. A handler that throws or rejects is tried again with backoff, together
-   * with the others that matched. Answers how to stop.
+   * with the others that matched; what was announced later does not wait for it. Answers how to stop.
    */
   on(
     filter: AnnouncementFilter,

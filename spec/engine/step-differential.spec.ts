@@ -29,6 +29,9 @@ const stimuli: fc.Arbitrary<Stimulus[]> = fc.array(
   { maxLength: 12 },
 );
 
+/** A machine may set ever more timers under one id: such runs grow without end and are left out. */
+const maxTimers = 8;
+
 /** Folds {@link step} by hand: the state goes through JSON text between any two steps. */
 class FoldedRun {
   #state: string | null = null;
@@ -36,7 +39,10 @@ class FoldedRun {
   #now = 0;
   readonly #said: unknown[] = [];
   readonly #logic: Logic;
+  /** Two timers were due at one time: their order is a matter of luck. */
   tied = false;
+  /** The machine threw, as one does that turns in circles: a dead letter here, the end in xstate. */
+  threw = false;
 
   constructor(plan: MachinePlan) {
     this.#logic = defineLogic(buildMachine(plan, () => Promise.resolve(0)));
@@ -51,6 +57,10 @@ class FoldedRun {
     if (stimulus.do === "send") this.#step({ kind: "event", event: { type: stimulus.type } });
     if (stimulus.do === "answer") this.#answer(stimulus);
     if (stimulus.do === "advance") this.#advance(this.#now + stimulus.ms);
+  }
+
+  get timers(): number {
+    return Object.keys(this.#actor.timers).length;
   }
 
   observe(): Observed {
@@ -80,7 +90,7 @@ class FoldedRun {
   }
 
   #advance(end: number): void {
-    for (;;) {
+    while (!this.threw && this.timers <= maxTimers) {
       const [first, second] = Object.entries(this.#actor.timers).sort(([, a], [, b]) =>
         a.due - b.due
       );
@@ -105,7 +115,8 @@ class FoldedRun {
     };
     const result = step(input);
     if (result.outcome === "dead-letter") {
-      assert.is(result.reason, "ended");
+      if (result.reason === "threw") this.threw = true;
+      else assert.is(result.reason, "ended");
       return;
     }
     const applied = result.outcome === "failed" ? result.applied : result;
@@ -125,11 +136,15 @@ test(
         const bare = new BareRun(plan);
         fc.pre(!bare.looped);
         const folded = new FoldedRun(plan);
+        fc.pre(!folded.tied);
         for (const stimulus of sequence) {
-          await bare.apply(stimulus);
-          fc.pre(!bare.looped);
           folded.apply(stimulus);
-          fc.pre(!folded.tied);
+          fc.pre(!folded.tied && folded.timers <= maxTimers);
+          await bare.apply(stimulus);
+          if (folded.threw) {
+            assert.is(bare.observe().status, "error");
+            return;
+          }
           const [ours, theirs] = [folded.observe(), bare.observe()].map((o) => JSON.stringify(o));
           if (ours !== theirs) throw new Error(`step: ${ours}\nbare: ${theirs}`);
         }
