@@ -44,6 +44,8 @@ export function campaignReport(input: ReportInput): CampaignReport {
   );
   const counts = countsOf(results);
   const measured = counts.killed + counts.survived + counts.timeout;
+  // What cannot be trusted, or was never begun, has no score; what was cut short has one of its part.
+  const isScored = measured > 0 && end !== "void" && end !== "baseline-failed";
   const available = workers * metrics.phases.runningMs;
   const isTimed = available > 0 && metrics.verdicts > 0;
   return {
@@ -55,8 +57,8 @@ export function campaignReport(input: ReportInput): CampaignReport {
     reason: input.reason,
     measured,
     counts,
-    score: measured === 0 ? null : (counts.killed + counts.timeout) / measured,
-    strictScore: measured === 0 ? null : counts.killed / measured,
+    score: isScored ? (counts.killed + counts.timeout) / measured : null,
+    strictScore: isScored ? counts.killed / measured : null,
     efficiency: isTimed ? Math.min(1, metrics.commandMs / available) : null,
     overheadMs: isTimed ? Math.max(0, (available - metrics.commandMs) / metrics.verdicts) : null,
     timings: roundAll(metrics.phases),

@@ -60,8 +60,11 @@ export const reportSchema = v.object({
     error: count,
     skipped: count,
   }),
-  score: described(ratio, "(killed + timeout) / measured"),
-  strictScore: described(ratio, "killed / measured"),
+  score: described(
+    ratio,
+    "(killed + timeout) / measured; null with nothing measured, and for a void run",
+  ),
+  strictScore: described(ratio, "killed / measured; null where `score` is"),
   efficiency: described(ratio, "Sum of command time / (workers × time of the running phase)"),
   overheadMs: described(v.nullable(ms), "What a variant cost beside its commands"),
   timings: described(

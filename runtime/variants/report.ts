@@ -66,9 +66,12 @@ export interface CampaignReport {
   /** How many variants were measured: killed, survived or timeout. */
   readonly measured: number;
   readonly counts: ReportCounts;
-  /** (killed + timeout) / (killed + survived + timeout), or `null` with nothing measured. */
+  /**
+   * (killed + timeout) / (killed + survived + timeout). `null` with nothing measured, and where `end`
+   * is `void` or `baseline-failed`; of what was measured until then, where it is `cancelled`.
+   */
   readonly score: number | null;
-  /** killed / (killed + survived + timeout), or `null` with nothing measured. */
+  /** killed / (killed + survived + timeout), or `null` where `score` is. */
   readonly strictScore: number | null;
   /**
    * Sum of command time / (workers × time of the running phase), or `null`. The commands of the

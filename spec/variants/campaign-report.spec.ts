@@ -109,6 +109,16 @@ test("campaignReport() is not complete, and scores nothing, where nothing was me
   assert.is(campaignReport(input([known("killed")], { end: "void" })).complete, false);
 });
 
+test("campaignReport() scores a cancelled campaign, and neither a void one nor a red baseline", () => {
+  const verdicts = [known("killed"), known("timeout")];
+  for (const end of ["void", "baseline-failed"] as const) {
+    const { score, strictScore, measured } = campaignReport(input(verdicts, { end }));
+    assert.equal([score, strictScore, measured], [null, null, 2]);
+  }
+  const { score, strictScore, complete } = campaignReport(input(verdicts, { end: "cancelled" }));
+  assert.equal([score, strictScore, complete], [1, 0.5, false]);
+});
+
 test("an error that never came to commands shows no output of an earlier attempt", () => {
   const [result] = campaignReport(input([known("error")])).results;
   assert.is(result?.stdout, "");
