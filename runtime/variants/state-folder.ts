@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { SidecanaryError } from "../errors.ts";
 
@@ -20,7 +20,8 @@ export interface StateFolder {
  * Makes `<stateHome>/<hash of the root>/`, for nobody else to read.
  *
  * @param root the working tree's real path
- * @throws SidecanaryError `usage` where the folder would lie inside of the working tree
+ * @throws SidecanaryError `usage` where the folder would lie inside of the working tree, or cannot be
+ * made
  */
 export async function openStateFolder(stateHome: string, root: string): Promise<StateFolder> {
   const name = createHash("sha256").update(root).digest("hex").slice(0, 16);
@@ -41,9 +42,10 @@ export async function openStateFolder(stateHome: string, root: string): Promise<
     payload: join(dir, "payload"),
     logs: join(dir, "logs"),
   };
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const each of [folder.work, folder.payload, folder.logs]) {
-    await mkdir(each, { recursive: true, mode: 0o700 });
+  try {
+    for (const each of [dir, folder.work, folder.payload, folder.logs]) await makeFolder(each);
+  } catch (error) {
+    throw unusable(stateHome, error);
   }
   return folder;
 }
@@ -53,7 +55,36 @@ async function realHome(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" || dirname(path) === path) throw unusable(path, error);
     return join(await realHome(dirname(path)), basename(path));
   }
+}
+
+/** Level by level: node's own recursion does not end where the file system refuses with `ENOENT`. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) return;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+  }
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process was quicker.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !(await stat(path)).isDirectory()) {
+      throw error;
+    }
+  }
+}
+
+function unusable(folder: string, error: unknown): SidecanaryError<"usage"> {
+  const { message } = error as Error;
+  return new SidecanaryError(
+    "usage",
+    `Cannot keep state in "${folder}": ${message}. Set XDG_STATE_HOME to a folder that can be written`,
+    { option: "XDG_STATE_HOME" },
+    error,
+  );
 }
