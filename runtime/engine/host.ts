@@ -116,9 +116,20 @@ export class Host {
   }
 }
 
-/** What was thrown, as an `Error`. */
+/** What was thrown, as an `Error` with the message or the JSON of what is none. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error(describe(thrown), { cause: thrown });
+}
+
+function describe(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null) return String(thrown);
+  const { message } = thrown as { readonly message?: unknown };
+  if (typeof message === "string") return message;
+  try {
+    return JSON.stringify(thrown) ?? String(thrown);
+  } catch {
+    return String(thrown);
+  }
 }
 
 function drawOwner(random: Random): string {

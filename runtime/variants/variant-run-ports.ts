@@ -43,6 +43,8 @@ export function variantRunPorts(
     readonly onAsked: (variant: string) => void;
     /** Too many verdicts of a worker look the same. */
     readonly onDoubt: (held: Held) => void;
+    /** Whether a campaign is the one that this process runs. */
+    readonly isCurrent: (campaign: string) => boolean;
   },
 ): VariantRunPorts {
   const leases: Leases = new Map();
@@ -94,6 +96,8 @@ export function variantRunPorts(
     }),
 
     release: ({ campaign, variant, generation, attempt }) => {
+      // What an older campaign held has ended with its process.
+      if (!hooks.isCurrent(campaign)) return;
       const session = sessionOf(campaign);
       const key = { variant, generation };
       const lease = leases.get(runRowKey(key));

@@ -36,6 +36,7 @@ export function wire(engine: Engine, host: CampaignHost): void {
   const runs = variantRunPorts((asked) => hostOf(asked).session, {
     onAsked: (variant) => host.pool?.asked(variant),
     onDoubt: ({ worker }) => host.pool?.doubt(worker),
+    isCurrent: (asked) => asked === campaign,
   });
   engine.register(provideSidecar(sidecars), { name: "sidecar" });
   engine.register(provideVariantRun(runs), { name: "variantRun" });
