@@ -21,10 +21,14 @@ export interface Location {
  * `.git`, a folder that is gone, a repository that git does not accept
  */
 export async function locate(cwd: string, signal?: AbortSignal): Promise<Location> {
-  const here = await realpath(cwd).catch((cause: unknown) => {
+  const here = await realpath(cwd).catch((cause: NodeJS.ErrnoException) => {
+    if (cwd.includes(UNREADABLE)) throw failed(cwd, NOT_UTF8, cause);
+    if (cause.code !== "ENOENT") throw failed(cwd, cause.message, cause);
     throw failed(cwd, "it does not exist. Change to a folder that does", cause);
   });
-  if (!statSync(here).isDirectory()) throw failed(cwd, "it is not a folder");
+  const found = statSync(here, { throwIfNoEntry: false });
+  if (found === undefined) throw failed(cwd, NOT_UTF8);
+  if (!found.isDirectory()) throw failed(cwd, "it is not a folder");
   const asked = { cwd: here, config: "user", signal } as const;
   const kind = await runGit(["rev-parse", "--is-bare-repository", "--is-inside-git-dir"], asked);
   if (kind.exitCode !== 0) {
@@ -45,6 +49,11 @@ export async function locate(cwd: string, signal?: AbortSignal): Promise<Locatio
     head: head.exitCode === 0 ? head.stdout.toString("latin1").trim() : null,
   };
 }
+
+/** What the runtime puts where a path's bytes are no UTF-8. */
+const UNREADABLE = "\ufffd";
+
+const NOT_UTF8 = "its path is not UTF-8, which is not supported. Rename the folder, or move it";
 
 /** What git would have found: it does not look beyond the file system that it starts in. */
 function findDotGit(start: string): string | null {

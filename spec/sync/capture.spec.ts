@@ -318,6 +318,11 @@ test("capturePayload() refuses a bare repository, the inside of .git and a folde
   assert.match((await refusal(join(repo.dir, "bare.git"))).message, /bare repository/);
   assert.match((await refusal(join(repo.dir, ".git"))).message, /inside of \.git/);
   assert.match((await refusal(join(repo.dir, "gone"))).message, /does not exist/);
+  // A shell: not every runtime can name such a folder.
+  await repo.sh(`mkdir "$(printf 'odd\\377')"; ln -s "$(printf 'odd\\377')" link`);
+  for (const name of ["odd\ufffd", "link"]) {
+    assert.match((await refusal(join(repo.dir, name))).message, /UTF-8/, name);
+  }
 });
 
 test("capturePayload() does not take a broken repository for a folder without one", async () => {
