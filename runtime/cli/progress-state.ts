@@ -24,6 +24,8 @@ export class ProgressState {
   readonly startedAt: number;
   readonly #status = new Map<string, VariantResult["status"]>();
   readonly #active = new Map<string, Activity>();
+  /** When a worker first was at a variant that has no verdict. */
+  readonly #begun = new Map<string, number>();
   #runningSince: number | undefined;
   /** Verdicts of variants that ran, in the running phase. */
   #ran = 0;
@@ -72,12 +74,14 @@ export class ProgressState {
         this.#active.delete(variant);
         // It waits for a worker.
         if (worker === null) break;
+        if (!this.#begun.has(variant)) this.#begun.set(variant, now);
         this.#active.set(variant, { variant, state, command, since: now });
         break;
       }
       case "verdict":
         this.done = progress.done;
         this.#active.delete(progress.result.id);
+        this.#begun.delete(progress.result.id);
         this.#status.set(progress.result.id, progress.result.status);
         if (this.#runningSince !== undefined && progress.result.attempts > 0) this.#ran++;
         break;
@@ -97,6 +101,10 @@ export class ProgressState {
   remainingMs(now: number): number | undefined {
     const left = this.total - this.done;
     if (this.#runningSince === undefined || this.#ran < ENOUGH || left <= 0) return undefined;
-    return (now - this.#runningSince) / this.#ran * left;
+    const each = (now - this.#runningSince) / this.#ran;
+    const usual = each * Math.max(1, this.workers);
+    // What is left takes longer than the others did, a confirmation of a timeout, say.
+    const slow = [...this.#begun.values()].filter((since) => now - since > usual).length;
+    return left <= slow ? undefined : each * left;
   }
 }

@@ -37,6 +37,21 @@ test("ProgressState tells the time that is left after three variants, without th
   );
 });
 
+test("ProgressState tells no time where all that is left takes longer than the others did", () => {
+  const state = new ProgressState(0);
+  running(state, 4);
+  state.apply({ type: "state", variant: "slow", worker: "w", state: "testing" }, 10_900);
+  for (const [index, id] of ["a", "b", "c"].entries()) {
+    state.apply(verdict(id, "killed", index + 1), 11_000);
+  }
+  assert.is(state.remainingMs(11_200), 400);
+  // It waits to be confirmed alone, and runs again.
+  state.apply({ type: "state", variant: "slow", worker: null, state: "waiting" }, 12_000);
+  assert.is(state.remainingMs(12_000), undefined);
+  state.apply({ type: "state", variant: "slow", worker: "w", state: "testing" }, 12_100);
+  assert.is(state.remainingMs(12_200), undefined);
+});
+
 test("ProgressState takes a revoked verdict back", () => {
   const state = new ProgressState(0);
   running(state, 2);
