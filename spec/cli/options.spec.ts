@@ -31,6 +31,12 @@ test("parseDuration() refuses what a timer cannot wait", () => {
   }
 });
 
+test("parseDuration() tells the most that a timer can wait", () => {
+  assert.throws(() => parseDuration("99999999999"), /"99999999999" is too long: 596h/);
+  assert.is(parseDuration("596h"), 596 * 3_600_000);
+  assert.throws(() => parseDuration("597h"), /too long/);
+});
+
 test("parseJobs() takes a number, a share of the processors and auto", () => {
   assert.is(parseJobs("4", 2), 4);
   assert.is(parseJobs(3, 2), 3);

@@ -15,7 +15,8 @@ export function parseDuration(value: string | number): number {
   const text = String(value);
   const match = DURATION_PATTERN.exec(text);
   const ms = Math.round(Number(match?.[1]) * (UNITS[match?.[2] ?? "s"] ?? NaN));
-  if (!(ms > 0) || ms > LONGEST_MS) {
+  if (ms > LONGEST_MS) throw new RangeError(`"${text}" is too long: 596h (24 days) is the most`);
+  if (!(ms > 0)) {
     throw new RangeError(`"${text}" is not a time: give seconds (90), or 500ms, 30s, 2m, 1h`);
   }
   return ms;
