@@ -1,4 +1,4 @@
-import { lutimesSync } from "node:fs";
+import { lstatSync, lutimesSync } from "node:fs";
 import { readdir, realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
@@ -60,7 +60,14 @@ export async function checkoutPayload(
 
 function date(root: string, { path, mtime }: IndexEntry): void {
   if (!isReachable(path)) return;
-  // Half a microsecond above the wanted one: a double is not exact, and the runtime cuts it off.
-  const time = mtime.seconds + (Math.floor(mtime.nanoseconds / 1000) + 0.5) / 1e6;
-  lutimesSync(livePath(root, path), time, time);
+  const file = livePath(root, path);
+  const micros = Math.floor(mtime.nanoseconds / 1000);
+  // Half a microsecond above the wanted one: a double is not exact, and most runtimes cut it off.
+  const above = mtime.seconds + (micros + 0.5) / 1e6;
+  lutimesSync(file, above, above);
+  const written = lstatSync(file, { bigint: true }).mtimeNs;
+  if (written <= BigInt(mtime.seconds) * 1_000_000_000n + BigInt(mtime.nanoseconds)) return;
+  // This runtime keeps nanoseconds. Later than the original would be newer than what it was built to.
+  const below = mtime.seconds + Math.max(0, micros - 0.25) / 1e6;
+  lutimesSync(file, below, below);
 }
