@@ -66,6 +66,7 @@ export class DurableEngine implements Engine {
     );
     this.#loop = new WorkLoop(host, this.#registry, {
       deliver: (job) => this.#deliverDue(job),
+      running: () => this.#effects.busyActors,
       claimed: ({ actor, outbox }) => {
         const { row, state } = this.#deliverer.cache.put(actor);
         this.#leases.note(actor);

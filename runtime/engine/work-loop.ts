@@ -11,6 +11,8 @@ export interface WorkLoopHooks {
    * never rejects: what failed is found again at the next poll.
    */
   readonly deliver: (job: Job) => Promise<boolean>;
+  /** The actors with effects that run here: an own lease of any other that ran out is a lost one. */
+  readonly running: () => readonly string[];
   /** What was claimed with its actor, before its events are delivered. */
   readonly claimed: (work: ClaimedWork) => void;
 }
@@ -114,6 +116,7 @@ export class WorkLoop {
     const claimed = await store.claim({
       owner,
       hashes: this.#registry.hashes,
+      running: this.#hooks.running(),
       now,
       until: now + settings.leaseMs,
       limit: actorsPerClaim,
