@@ -1,7 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import type { ProjectCommand } from "../variants/campaign-request.ts";
 import type { VariantsOptions } from "./commands/variants.ts";
-import type { CliIo } from "./io.ts";
+import { type CliIo, write } from "./io.ts";
 import { parseCommand } from "./options/parse-command.ts";
 import { parseDuration } from "./options/parse-duration.ts";
 import { parseJobs } from "./options/parse-jobs.ts";
@@ -53,8 +53,10 @@ export function createProgram(io: Pick<CliIo, "stdout" | "stderr">, actions: Act
     .helpOption("-h, --help", "print this help")
     .showSuggestionAfterError()
     .exitOverride()
+    // A value that may be left out is never the next argument.
+    .configureHelp({ optionTerm: ({ flags }) => flags.replace(" [", "[=") })
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => void write(io.stdout, text),
       writeErr: (text) => void io.stderr.write(text),
       outputError: (text, write) => write(errorLine(text)),
     });
@@ -154,10 +156,14 @@ function checked(parse: (text: string) => unknown): (text: string) => string {
 /** commander's message in one line, with where to look. */
 function errorLine(text: string): string {
   const line = text.trim().replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+  // commander does not know that the number was meant for the option before it.
+  const hint = line.startsWith("too many arguments for 'variants'")
+    ? "a number of survivors is given as --fail-fast=3; "
+    : "";
   const invalid = /^option '(?:-\w, )?(--[\w-]+)[^']*' argument '[^]*?' is invalid\. ([^]*)$/.exec(
     line,
   );
   return invalid === null
-    ? `sidecanary: ${line} (sidecanary --help lists commands and options)\n`
+    ? `sidecanary: ${line} (${hint}sidecanary --help lists commands and options)\n`
     : `sidecanary: ${invalid[1]}: ${invalid[2]}\n`;
 }
