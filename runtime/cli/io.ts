@@ -25,26 +25,35 @@ export function processIo(): CliIo {
 /** Writes and waits until the text has left this process, or cannot. */
 export function write(stream: Writable, text: string): Promise<void> {
   // What could not be written is told to the stream's error listener, see {@link watchPipes}.
-  return new Promise((resolve) => stream.write(text, () => resolve()));
+  return new Promise((resolve) => {
+    try {
+      stream.write(text, () => resolve());
+    } catch (error) {
+      // What Deno's streams of files do in place of the event; they never write again.
+      stream.emit("error", error);
+      resolve();
+    }
+  });
+}
+
+/** Whether a stream failed only because nobody reads it any more. */
+export function isUnread(error: NodeJS.ErrnoException): boolean {
+  const { code } = error;
+  return code === "EPIPE" || code === "EIO" || code === "ERR_STREAM_DESTROYED";
 }
 
 /**
- * Keeps a reader that has gone away from ending this process with a stack trace.
+ * Keeps a stream that cannot be written to any more from ending this process with a stack trace.
  *
- * @param onClosed called once when nobody reads standard output any more
+ * @param onBroken called with the first error of standard output
  */
-export function watchPipes(io: CliIo, onClosed: () => void): void {
-  const gone = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== "EPIPE" && error.code !== "EIO" && error.code !== "ERR_STREAM_DESTROYED") {
-      throw error;
-    }
-  };
+export function watchPipes(io: CliIo, onBroken: (error: NodeJS.ErrnoException) => void): void {
   let told = false;
-  io.stdout.on("error", (error) => {
-    gone(error);
+  io.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (told) return;
     told = true;
-    onClosed();
+    onBroken(error);
   });
-  io.stderr.on("error", gone);
+  // There is no other place to tell it.
+  io.stderr.on("error", () => {});
 }

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { EXIT } from "./exit-code.ts";
-import { processIo, write } from "./io.ts";
+import { isUnread, processIo, watchPipes, write } from "./io.ts";
 import { errorText } from "./print-error.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -16,8 +16,20 @@ export async function runProcess(): Promise<void> {
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
-  const code = await runCli(argv, io);
-  await Promise.all([write(io.stdout, ""), write(io.stderr, "")]);
+  let unwritten: string | undefined;
+  watchPipes(io, (error) => {
+    if (!isUnread(error)) unwritten = error.message;
+  });
+  let code = await runCli(argv, io);
+  if (unwritten === undefined) await write(io.stdout, "");
+  if (unwritten !== undefined) {
+    await write(
+      io.stderr,
+      `sidecanary: Cannot write the result to standard output: ${unwritten}\n`,
+    );
+    if (code < 128 && code !== EXIT.internal) code = EXIT.usage;
+  }
+  await write(io.stderr, "");
   // Not left to the runtime: a handle that somebody forgot would keep the process alive.
   process.exit(code);
 }

@@ -6,7 +6,7 @@ import type { Progress, RunCampaign } from "../variants/campaign-request.ts";
 import { variants, type VariantsAnswer } from "./commands/variants.ts";
 import { EXIT, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
 import { Interrupts } from "./interrupts.ts";
-import { type CliIo, watchPipes, write } from "./io.ts";
+import { type CliIo, isUnread, watchPipes, write } from "./io.ts";
 import { errorText } from "./print-error.ts";
 import type { VariantsFlags } from "./program.ts";
 import { ProgressState } from "./progress-state.ts";
@@ -50,7 +50,7 @@ export async function runVariants(
   const state = new ProgressState(ports.clock.now());
   const view = flags.quiet ? undefined : progressView(format, flags, io, state, ports.clock);
   const lines = format === "jsonl" && !flags.list && !flags.dryRun
-    ? new JsonLines((text) => void io.stdout.write(text))
+    ? new JsonLines((text) => void write(io.stdout, text))
     : undefined;
   const interrupts = new Interrupts({
     onFirst: (name) => {
@@ -61,9 +61,9 @@ export async function runVariants(
     onSecond: (name) => process.exit(exitCodeOfSignal(name)),
   });
   let unread = false, over = false;
-  watchPipes(io, () => {
-    unread = !over;
-    interrupts.cancel("a closed standard output");
+  watchPipes(io, (error) => {
+    unread = isUnread(error) && !over;
+    interrupts.cancel("a standard output that cannot be written to");
   });
   try {
     const answer = await variants(source, flags, {

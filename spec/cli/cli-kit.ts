@@ -48,11 +48,23 @@ export function start({ dir, env }: Place, args: readonly string[]): ChildProces
 }
 
 /** Runs `sidecanary … | head -n 1` and answers the exit code of the former, the output of both. */
-export function firstLine({ dir, env }: Place, args: readonly string[]): Promise<RunResult> {
+export function firstLine(at: Place, args: readonly string[]): Promise<RunResult> {
+  return inBash(at, args, '"$@" </dev/null | head -n 1; exit "${PIPESTATUS[0]}"');
+}
+
+/** Runs `sidecanary … > /dev/full`: no space is left for what it writes to standard output. */
+export function intoFull(at: Place, args: readonly string[]): Promise<RunResult> {
+  return inBash(at, args, 'exec "$@" </dev/null >/dev/full');
+}
+
+function inBash(
+  { dir, env }: Place,
+  args: readonly string[],
+  line: string,
+): Promise<RunResult> {
   const script = join(root(), import.meta.url.endsWith(".ts") ? "spec" : "dist-spec", CHILD);
   const own = import.meta.url.endsWith(".ts") ? script : script.replace(/\.ts$/, ".js");
   const runtime = process.versions["deno"] === undefined ? [] : ["run", "-A"];
-  const line = '"$@" </dev/null | head -n 1; exit "${PIPESTATUS[0]}"';
   const child = spawn("bash", ["-c", line, "bash", process.execPath, ...runtime, own, ...args], {
     cwd: dir,
     env: { ...process.env, ...env },

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { reportSchema } from "../../runtime/variants/report-schema.ts";
 import { suite } from "../harness.ts";
 import { root } from "../kit/root.ts";
-import { place, replace, sidecanary } from "./cli-kit.ts";
+import { intoFull, place, replace, sidecanary } from "./cli-kit.ts";
 
 const test = suite("cli");
 
@@ -37,7 +37,15 @@ test("sidecanary --version prints the version only", async () => {
 test("sidecanary variants --help has examples and exit codes", async () => {
   const { code, stdout } = await sidecanary(await place({}), ["variants", "--help"]);
   assert.is(code, 0);
-  for (const text of ["Usage: sidecanary variants", "Examples:", "Exit codes", "--jobs"]) {
+  for (
+    const text of [
+      "Usage: sidecanary variants",
+      "Examples:",
+      "Exit codes",
+      "--jobs",
+      "--fail-fast[=n]",
+    ]
+  ) {
     assert.ok(stdout.includes(text), text);
   }
 });
@@ -51,6 +59,8 @@ const MISUSED: readonly (readonly [readonly string[], string])[] = [
     ["variants", "x", "--format", "xml"],
     "--format: Allowed choices are human, json, jsonl, chunk.",
   ],
+  [["variants", "x", "--fail-fast", "0"], "--fail-fast=3"],
+  [["variants", "x", "--fail-fast=0"], '--fail-fast: "0" is not a whole number of at least 1'],
   [["variants", "x"], "Cannot read"],
   [["completion", "tcsh"], "Allowed choices are bash, zsh, fish."],
 ];
@@ -62,6 +72,24 @@ for (const [args, message] of MISUSED) {
     assert.ok(stderr.startsWith("sidecanary: ") && stderr.includes(message), stderr);
     assert.is(stderr.indexOf("\n"), stderr.length - 1);
   });
+}
+
+const FULL: readonly (readonly string[])[] = [
+  ["--help"],
+  ["variants", "variants.json", "--list"],
+  ["variants", "variants.json"],
+  ["variants", "variants.json", "--format", "jsonl"],
+];
+
+for (const args of FULL) {
+  test(`sidecanary ${args.join(" ")} tells that standard output is full`, async () => {
+    const at = await place({ ...FILES, "variants.json": [BAD] });
+    const { code, stderr } = await intoFull(at, args);
+    assert.is(code, 1, stderr);
+    assert.match(stderr, /^sidecanary: Cannot write the result to standard output: /m);
+    assert.not.match(stderr, /internal error/);
+    if (args.includes("jsonl")) assert.match(stderr, /1 variant, measured: 1/);
+  }, SLOW);
 }
 
 test("sidecanary variants without a command says how to give one", async () => {
