@@ -12,7 +12,7 @@ import {
 } from "xstate";
 import type { AnyStateMachine } from "xstate";
 import { defineLogic } from "../../runtime/engine/logic.ts";
-import { step } from "../../runtime/engine/step.ts";
+import { step, type StepInput } from "../../runtime/engine/step.ts";
 import type { StepEvent } from "../../runtime/engine/step-event.ts";
 import type { StepResult } from "../../runtime/engine/step-result.ts";
 import { suite } from "../harness.ts";
@@ -43,6 +43,28 @@ function run(machine: AnyStateMachine, events: readonly StepEvent[], now = 1000)
     state = JSON.stringify(result.state);
   }
   return results;
+}
+
+/** What one more event does to the actor that `last` left. */
+function after(
+  machine: AnyStateMachine,
+  last: Applied | undefined,
+  event: StepEvent,
+  status: StepInput["status"] = "active",
+): StepResult {
+  return step({
+    logic: defineLogic(machine),
+    actor: "a",
+    state: JSON.stringify(last?.state),
+    status,
+    revision: 9,
+    event,
+    now: 0,
+  });
+}
+
+function reasonOf(result: StepResult): string {
+  return result.outcome === "dead-letter" ? result.reason : result.outcome;
 }
 
 const init: StepEvent = { kind: "init", input: null };
@@ -116,40 +138,24 @@ test("step() applies a result of the live incarnation and settles its effect", (
 });
 
 test("step() answers stale-result for an earlier incarnation, without touching the state", () => {
-  const logic = defineLogic(working);
   const [, second] = run(working, [init, send("AGAIN")]);
-  const result = step({
-    logic,
-    actor: "a",
-    state: JSON.stringify(second?.state),
-    status: "active",
-    revision: 3,
-    now: 0,
-    event: {
-      kind: "result",
-      invoke: "job",
-      effect: "a:1:0",
-      result: { kind: "done", output: 1 },
-    },
+  const result = after(working, second, {
+    kind: "result",
+    invoke: "job",
+    effect: "a:1:0",
+    result: { kind: "done", output: 1 },
   });
-  assert.is(result.outcome, "dead-letter");
-  if (result.outcome === "dead-letter") assert.is(result.reason, "stale-result");
+  assert.is(reasonOf(result), "stale-result");
 });
 
 test("step() answers stale-timer for a timer that was set again", () => {
-  const logic = defineLogic(working);
   const [, second] = run(working, [init, send("AGAIN")]);
-  const result = step({
-    logic,
-    actor: "a",
-    state: JSON.stringify(second?.state),
-    status: "active",
-    revision: 3,
-    now: 0,
-    event: { kind: "timer", id: "xstate.after.500.working.busy", revision: 1 },
+  const result = after(working, second, {
+    kind: "timer",
+    id: "xstate.after.500.working.busy",
+    revision: 1,
   });
-  if (result.outcome !== "dead-letter") throw new Error(result.outcome);
-  assert.is(result.reason, "stale-timer");
+  assert.is(reasonOf(result), "stale-timer");
 });
 
 test("step() fires a timer once and clears its row", () => {
@@ -168,21 +174,12 @@ test("step() reports an unhandled failure of a port as failed, with what applyin
     initial: "x",
     states: { x: { invoke: { src: "job", id: "job" }, after: { 10: "y" } }, y: {} },
   });
-  const logic = defineLogic(machine);
   const [first] = run(machine, [init]);
-  const result = step({
-    logic,
-    actor: "a",
-    state: JSON.stringify(first?.state),
-    status: "active",
-    revision: 2,
-    now: 0,
-    event: {
-      kind: "result",
-      invoke: "job",
-      effect: "a:1:0",
-      result: { kind: "error", error: { message: "boom" } },
-    },
+  const result = after(machine, first, {
+    kind: "result",
+    invoke: "job",
+    effect: "a:1:0",
+    result: { kind: "error", error: { message: "boom" } },
   });
   if (result.outcome !== "failed") throw new Error(result.outcome);
   assert.equal(result.error, { message: "boom" });
@@ -337,17 +334,8 @@ test("step() answers ended for an event to an actor that is done", () => {
   });
   const [first] = run(machine, [init]);
   for (const status of ["done", "error", "stopped"] as const) {
-    const result = step({
-      logic: defineLogic(machine),
-      actor: "a",
-      state: JSON.stringify(first?.state),
-      status,
-      revision: 2,
-      now: 0,
-      event: send("X"),
-    });
-    if (result.outcome !== "dead-letter") throw new Error(result.outcome);
-    assert.is(result.reason, "ended");
+    const result = after(machine, first, send("X"), status);
+    assert.is(reasonOf(result), "ended");
   }
 });
 
@@ -368,18 +356,9 @@ for (
       on: { GO: { actions: assign({ bad: () => value }) } },
     });
     const [first] = run(machine, [init]);
-    const result = step({
-      logic: defineLogic(machine),
-      actor: "a",
-      state: JSON.stringify(first?.state),
-      status: "active",
-      revision: 2,
-      now: 0,
-      event: send("GO"),
-    });
-    if (result.outcome !== "dead-letter") throw new Error(result.outcome);
-    assert.is(result.reason, "threw");
-    assert.match(result.error?.message ?? "", /"bad"/);
+    const result = after(machine, first, send("GO"));
+    assert.is(reasonOf(result), "threw");
+    assert.match(JSON.stringify(result), /\\"bad\\"/);
   });
 }
 
@@ -391,17 +370,8 @@ test("step() answers threw for a machine that turns in circles, within its itera
     states: { a: { on: { GO: "b" } }, b: { always: "c" }, c: { always: "b" } },
   });
   const [first] = run(machine, [init]);
-  const result = step({
-    logic: defineLogic(machine),
-    actor: "a",
-    state: JSON.stringify(first?.state),
-    status: "active",
-    revision: 2,
-    now: 0,
-    event: send("GO"),
-  });
-  if (result.outcome !== "dead-letter") throw new Error(result.outcome);
-  assert.is(result.reason, "threw");
+  const result = after(machine, first, send("GO"));
+  assert.is(reasonOf(result), "threw");
 });
 
 test("step() answers threw for a spawn inside assign and for an inline action in enqueueActions", () => {
@@ -417,17 +387,8 @@ test("step() answers threw for a spawn inside assign and for an inline action in
   });
   const [first] = run(machine, [init]);
   for (const type of ["SPAWN", "INLINE"]) {
-    const result = step({
-      logic: defineLogic(machine),
-      actor: "a",
-      state: JSON.stringify(first?.state),
-      status: "active",
-      revision: 2,
-      now: 0,
-      event: send(type),
-    });
-    if (result.outcome !== "dead-letter") throw new Error(`${type}: ${result.outcome}`);
-    assert.is(result.reason, "threw", type);
+    const result = after(machine, first, send(type));
+    assert.is(reasonOf(result), "threw", type);
   }
 });
 
@@ -439,38 +400,25 @@ test("step() is pure: the same input gives the same bytes", () => {
 });
 
 test("step() runs the live invokes of a resumed actor again under the next revision", () => {
-  const logic = defineLogic(working);
   const [first] = run(working, [init]);
-  const result = step({
-    logic,
-    actor: "a",
-    state: JSON.stringify(first?.state),
-    status: "crashed",
-    revision: 3,
-    now: 9,
-    event: { kind: "restart", mode: "resume", input: null },
-  });
+  const result = after(working, first, { kind: "restart", mode: "resume", input: null }, "crashed");
   if (result.outcome !== "applied") throw new Error(result.outcome);
-  assert.is(result.state.invokes["job"]?.effect, "a:3:0");
+  assert.is(result.state.invokes["job"]?.effect, "a:9:0");
   assert.equal(result.cancelled, ["a:1:0"]);
   assert.equal(result.timersSet, ["xstate.after.500.working.busy"]);
   assert.equal(result.effects, [{ kind: "invoke", invoke: "job", src: "job", input: { n: 7 } }]);
 });
 
 test("step() starts over at a restart from the initial transition, and cancels what lived", () => {
-  const logic = defineLogic(working);
   const [, second] = run(working, [init, send("AGAIN")]);
-  const result = step({
-    logic,
-    actor: "a",
-    state: JSON.stringify(second?.state),
-    status: "crashed",
-    revision: 4,
-    now: 9,
-    event: { kind: "restart", mode: "initial", input: null },
-  });
+  const result = after(
+    working,
+    second,
+    { kind: "restart", mode: "initial", input: null },
+    "crashed",
+  );
   if (result.outcome !== "applied") throw new Error(result.outcome);
-  assert.is(result.state.invokes["job"]?.effect, "a:4:0");
+  assert.is(result.state.invokes["job"]?.effect, "a:9:0");
   assert.equal(result.cancelled, ["a:2:0"]);
 });
 
