@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createLocalProvider } from "../sidecars/local/local-provider.ts";
 import { removeTree } from "../sidecars/local/remove-tree.ts";
@@ -47,6 +47,6 @@ async function gitFolders(payload: Payload, signal: AbortSignal): Promise<string
 /** Removes what only one process has a use for: its payload, and what was written of it. */
 export async function emptyFolders({ dir, payload }: StateFolder): Promise<void> {
   await removeTree(join(dir, "checkout"));
-  await rm(payload, { recursive: true, force: true });
+  await removeTree(payload);
   await mkdir(payload, { recursive: true, mode: 0o700 });
 }

@@ -6,10 +6,13 @@ import type { RecordWrite, Store } from "../store/store.ts";
 export class Records {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
 
-  constructor(store: Store, clock: Clock) {
+  /** @param onError told of every write that failed, beside who asked for it */
+  constructor(store: Store, clock: Clock, onError: (error: unknown) => void = () => {}) {
     this.#store = store;
     this.#clock = clock;
+    this.#onError = onError;
   }
 
   /** The value under `key`, or `undefined`. The caller knows what was written there. */
@@ -57,14 +60,19 @@ export class Records {
 
   /** Whether the writes were made; `false` where an `expected` version did not stand there. */
   async tryCommit(records: readonly RecordWrite[]): Promise<boolean> {
-    const result = await this.#store.commit({
-      transitions: [],
-      deadLetters: [],
-      records,
-      lease: null,
-      now: this.#clock.now(),
-    });
-    return result.outcome === "committed";
+    try {
+      const result = await this.#store.commit({
+        transitions: [],
+        deadLetters: [],
+        records,
+        lease: null,
+        now: this.#clock.now(),
+      });
+      return result.outcome === "committed";
+    } catch (error) {
+      this.#onError(error);
+      throw error;
+    }
   }
 }
 

@@ -63,7 +63,10 @@ export const collections = {
 } as const;
 
 /** Tells who watches, and remembers warnings for the report. */
-export function report(session: Session, progress: Progress): void {
+export function report(
+  session: Pick<Session, "request" | "warnings">,
+  progress: Progress,
+): void {
   if (progress.type === "warning") {
     if (session.warnings.has(progress.message)) return;
     session.warnings.add(progress.message);

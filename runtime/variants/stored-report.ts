@@ -3,6 +3,7 @@ import { runRowKey } from "./campaign-ids.ts";
 import { storedBaseline } from "./campaign-ports.ts";
 import { campaignReport, type KnownVerdict } from "./campaign-report.ts";
 import { knownRuns } from "./known-runs.ts";
+import { messageOf } from "./message-of.ts";
 import type { StopRow } from "./pool.ts";
 import type { Records } from "./records.ts";
 import type { CampaignReport, VariantResult } from "./report.ts";
@@ -11,7 +12,7 @@ import type { OutputRow } from "./variant-run-ports.ts";
 
 /** How a campaign's actor ended, and what this process had found of it. */
 export interface Driven {
-  readonly output: CampaignOutput;
+  readonly output: Pick<CampaignOutput, "end" | "reason">;
   /** How many verdicts were there before. */
   readonly resumed: number;
 }
@@ -33,7 +34,7 @@ export async function storedReport(
   const baseline = await storedBaseline(session) ?? null;
   const hidden = request.baseline === "only" && output.end === "complete";
   for (const failure of failures) {
-    report(session, { type: "warning", message: `Unexpected: ${describe(failure)}` });
+    report(session, { type: "warning", message: `Unexpected: ${messageOf(failure)}` });
   }
   return campaignReport({
     version: request.version,
@@ -55,7 +56,7 @@ export async function storedReport(
 }
 
 function reasonOf(
-  { end, reason }: CampaignOutput,
+  { end, reason }: Driven["output"],
   stop: StopRow | undefined,
   baseline: string | undefined,
 ): string | null {
@@ -87,8 +88,4 @@ export async function knownCount(session: Session): Promise<number> {
     count += 1 + (session.plan.twins.get(key.variant)?.length ?? 0);
   }
   return count;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : JSON.stringify(error) ?? String(error);
 }

@@ -41,10 +41,6 @@ export function wire(engine: Engine, host: CampaignHost): void {
   engine.register(provideSidecar(sidecars), { name: "sidecar" });
   engine.register(provideVariantRun(runs), { name: "variantRun" });
   engine.register(provideCampaign(campaignPorts(hostOf)), { name: "campaign" });
-  engine.problems(({ kind, message }) => {
-    // Actors of campaigns that an older version began stay as they are.
-    if (kind !== "quarantined") report(session, { type: "warning", message });
-  });
   engine.on({ machine: "sidecar", type: "SIDECAR_LOST" }, async ({ id, actor, event }) => {
     const { by, failure } = event as unknown as Extract<SidecarEmitted, { type: "SIDECAR_LOST" }>;
     const holder = by === null ? undefined : holderOf(campaign, by);

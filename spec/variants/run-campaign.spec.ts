@@ -1,9 +1,11 @@
 import process from "node:process";
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { isSidecanaryError } from "../../runtime/errors.ts";
+import { parseReport } from "../../runtime/variants/report-schema.ts";
 import { suite } from "../harness.ts";
 import { processesWith, uniqueSleep } from "../kit/processes.ts";
 import { treeDigest } from "../kit/tree-digest.ts";
@@ -208,6 +210,51 @@ test("a cancelled campaign keeps what is known, leaves nothing, and goes on", as
   );
 }, slow);
 const second = new AbortController();
+
+test(
+  "a run that is cancelled before there is a campaign reports every variant as skipped",
+  async () => {
+    const repo = await project();
+    const variants = [variant("a", "value", "2", { tags: ["t"] }), variant("b", "value", "3")];
+    const during = new AbortController();
+    const { report } = await campaign(repo, variants, {
+      signal: during.signal,
+      onProgress: (each) => each.type === "phase" && during.abort(),
+    });
+    assert.equal([report.end, report.complete, report.score], ["cancelled", false, null]);
+    assert.equal([report.counts.total, report.counts.skipped], [2, 2]);
+    assert.equal(verdicts(report), ["a skipped/cancelled", "b skipped/cancelled"]);
+    assert.equal(report.results[0]?.tags, ["t"]);
+    assert.equal(parseReport(JSON.parse(JSON.stringify(report))), report);
+    const before = await campaign(repo, variants, { signal: AbortSignal.abort() });
+    assert.equal([before.report.end, before.report.counts.skipped], ["cancelled", 2]);
+  },
+  slow,
+);
+
+test("a clean-up that fails is a warning of a report that says everything else", async () => {
+  const repo = await project();
+  const state = join(repo.base, "state");
+  let kept = "";
+  const { report, progress } = await campaign(repo, [variant("a", "value", "2")], {
+    onProgress: (each) => {
+      if (each.type !== "phase" || each.phase !== "closing") return;
+      kept = join(state, readdirSync(state)[0] ?? "", "payload", "kept");
+      mkdirSync(kept);
+      writeFileSync(join(kept, "file"), "");
+      chmodSync(kept, 0o500);
+      // Modes do not keep root from anything.
+      spawnSync("chattr", ["+i", join(kept, "file")]);
+    },
+  });
+  spawnSync("chattr", ["-i", join(kept, "file")]);
+  chmodSync(kept, 0o700);
+  assert.equal(verdicts(report), ["a killed"]);
+  assert.is(report.complete, true);
+  assert.ok(report.warnings.some((each) => each.includes(kept)), report.warnings.join());
+  const told = progress.flatMap((each) => each.type === "warning" ? [each.message] : []);
+  assert.ok(report.warnings.every((each) => told.includes(each)));
+}, slow);
 
 test("output gets the whole logs, however long", async () => {
   const repo = await project(`
