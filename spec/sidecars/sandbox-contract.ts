@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -68,6 +69,36 @@ export function sandboxContract(subject: ContractSubject): void {
     );
     assert.is(shown, "payload a\npayload b\npayload c\ndep\npayload\n");
     await sandbox.close();
+  });
+
+  test("open() is not kept by ignored files that nobody may read", async () => {
+    const tree = await liveTree();
+    writeFiles(tree.root, {
+      "ignored/a b\n": "secret",
+      "ignored/alone/only": "secret",
+      "closed/x": "x",
+    });
+    mkdirSync(join(tree.root, "ignored", "empty"));
+    const closed = ["ignored/a b\n", "ignored/alone/only", "closed"].map((path) =>
+      join(tree.root, path)
+    );
+    for (const path of closed) chmodSync(path, 0);
+    try {
+      const sidecar = await sidecarOf(tree);
+      for (const change of [undefined, changeOf(file("src/a.txt", "changed\n")), undefined]) {
+        const sandbox = await sidecar.open(change, never);
+        const shown = await output(
+          sandbox,
+          "cat src/a.txt node_modules/dep/index.txt; ls -A ignored/alone ignored/empty; rm -f ignored/alone/only",
+        );
+        const text = change === undefined ? "payload a" : "changed";
+        assert.is(shown, `${text}\ndep\nignored/alone:\nonly\n\nignored/empty:\n`);
+        await sandbox.close();
+      }
+      await sidecar.destroy();
+    } finally {
+      for (const path of closed) chmodSync(path, 0o700);
+    }
   });
 
   test("run() starts in the working directory, with a worker's own environment", async () => {

@@ -1,8 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import process from "node:process";
+import { promisify } from "node:util";
 
 /**
- * Lays what is in `from` over `to`, with times, modes and owners.
+ * Lays what is in `from` over `to`, with times, modes and owners. A file that this process may not
+ * read becomes an empty one that nobody may; such a directory is left out.
  *
  * @param reflink whether blocks have to be shared
  */
@@ -12,7 +14,48 @@ export async function copyOver(from: string, to: string, reflink: boolean): Prom
     return;
   }
   const how = reflink ? "always" : "auto";
-  await command(["cp", "-a", `--reflink=${how}`, "--remove-destination", `${from}/.`, to]);
+  const cp = ["cp", "-a", `--reflink=${how}`, "--remove-destination"];
+  try {
+    await command([...cp, `${from}/.`, to]);
+  } catch (error) {
+    const closed = await find(from, [...CLOSED, "-print0"]);
+    if (closed.length === 0) throw error;
+    const files = await find(from, [...CLOSED, "-type", "f", "-print0"]);
+    const open = await find(from, [
+      ...CLOSED,
+      "-o",
+      "(",
+      "!",
+      "-type",
+      "d",
+      "-o",
+      "-empty",
+      ")",
+      "-print0",
+    ]);
+    await overPaths([...cp, "--parents", "-t", to, "--"], from, open);
+    await removePaths(to, closed);
+    await overPaths(["sh", "-c", STAND_INS, "sh"], to, files);
+  }
+}
+
+/** What this process may not read, for find: links themselves can always be read. */
+const CLOSED = [
+  ...["(", "-type", "f", "!", "-readable", "-o"],
+  ...["-type", "d", "(", "!", "-readable", "-o", "!", "-executable", ")", ")", "-prune"],
+];
+
+const STAND_INS =
+  'set -e; umask 077; for file; do mkdir -p -- "${file%/*}"; : > "$file"; chmod 0 "$file"; done';
+
+/** The paths below `dir` that GNU find prints, as byte strings. */
+async function find(dir: string, expression: readonly string[]): Promise<string[]> {
+  const { stdout } = await promisify(execFile)("find", [".", "-mindepth", "1", ...expression], {
+    cwd: dir,
+    encoding: "latin1",
+    maxBuffer: Infinity,
+  });
+  return stdout.split("\0").slice(0, -1).map((path) => path.slice("./".length));
 }
 
 /** Copies `paths`, byte strings, from one directory to the other, over what is there. */
