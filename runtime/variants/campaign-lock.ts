@@ -10,6 +10,8 @@ export interface CampaignLock {
   readonly dead: readonly string[];
   /** Gives it back. Idempotent. */
   release(): Promise<void>;
+  /** Leaves it to whoever finds this process gone: for a store that cannot be written. */
+  abandon(): void;
 }
 
 /** What the lock is asked for with. */
@@ -65,8 +67,13 @@ export async function lockCampaigns(options: LockOptions): Promise<CampaignLock>
   // One sign of life that cannot be written is made up for by the next.
   const renew = () => put(undefined).then(beat, beat);
   beat();
+  const abandon = () => {
+    released ??= Promise.resolve();
+    clock.clearTimeout(beating);
+  };
   return {
     dead: held === undefined ? [] : [held.engine],
+    abandon,
     release: () => {
       clock.clearTimeout(beating);
       released ??= records.commit([{ collection: COLLECTION, key: KEY, value: null }]);

@@ -51,8 +51,8 @@ export async function prepareCampaign(
   closing.push(() => store.close());
   const owner = `campaign-${process.pid}-${Math.floor(random() * 2 ** 48).toString(36)}`;
   const lock = await lockCampaigns({ store, clock, engine: owner, root: place.root });
-  closing.push(() => lock.release());
   const watch = new StoreWatch({ store, clock, folder: folder.dir });
+  closing.push(async () => watch.isGivenUp ? lock.abandon() : await lock.release());
   closing.push(() => Promise.resolve(watch.close()));
   const records = new Records(store, clock, (error) => watch.note(error));
   const began = performance.now();

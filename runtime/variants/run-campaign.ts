@@ -43,7 +43,7 @@ async function run(
     if (!isCancellation(error, signal)) throw error;
     return cancelledReport(request, error === signal.reason ? [] : [messageOf(error)]);
   }
-  const { session, folder } = ready;
+  const { session, folder, watch } = ready;
   for (const message of session.payload.warnings) report(session, { type: "warning", message });
   let result = await drive(ready);
   const aside = async (what: string, work: () => Promise<void>) => {
@@ -61,16 +61,21 @@ async function run(
         "tree as it was when it began",
     });
   });
+  await aside("Cannot copy the logs", async () => {
+    result = await withLogs(result, request, session.logs);
+  });
+  if (watch.isGivenUp) return withWarnings(result, session.warnings);
   await aside("Cannot keep how long the variants took", async () => {
     await keepDurations(session.records, result.results);
   });
   await aside("Cannot remove the logs of older campaigns", async () => {
     await pruneLogs(session.records, folder);
   });
-  await aside("Cannot copy the logs", async () => {
-    result = await withLogs(result, request, session.logs);
-  });
-  return { ...result, warnings: [...new Set([...result.warnings, ...session.warnings])] };
+  return withWarnings(result, session.warnings);
+}
+
+function withWarnings(result: CampaignReport, warnings: ReadonlySet<string>): CampaignReport {
+  return { ...result, warnings: [...new Set([...result.warnings, ...warnings])] };
 }
 
 /** Where the store is given up, a cancelled campaign tells what can still be read; others reject. */

@@ -26,6 +26,7 @@ export class StoreWatch {
   readonly #options: StoreWatchOptions;
   readonly #over = new AbortController();
   #isProbing = false;
+  #isClosed = false;
 
   constructor(options: StoreWatchOptions) {
     this.#options = options;
@@ -52,8 +53,15 @@ export class StoreWatch {
     this.#over.abort(this.#failure(error));
   }
 
+  /** Whether the store was given up: whoever asks it for anything may wait long. */
+  get isGivenUp(): boolean {
+    return this.signal.aborted && !this.#isClosed;
+  }
+
   /** Ends what it does. */
   close(): void {
+    if (this.signal.aborted) return;
+    this.#isClosed = true;
     this.#over.abort(new Error("the campaign is over"));
   }
 
