@@ -23,11 +23,14 @@ import { isTreeChanged } from "./tree-changed.ts";
 export async function runCampaign(request: CampaignRequest): Promise<CampaignReport> {
   checkRequest(request);
   const closing: (() => Promise<void>)[] = [];
-  let left: string[] = [];
-  const ran = await run(request, closing).finally(async () => {
-    left = await closeAll(closing);
+  const left: string[] = [];
+  let ran: CampaignReport;
+  try {
+    ran = await run(request, closing);
+  } finally {
+    left.push(...await closeAll(closing));
     for (const message of left) request.onProgress({ type: "warning", message });
-  });
+  }
   return { ...ran, warnings: [...ran.warnings, ...left] };
 }
 

@@ -3,9 +3,15 @@ import { suite } from "../harness.ts";
 
 const test = suite("variant-run-ports");
 
-test("release of a campaign that this process does not run is nothing to do", () => {
+test("release of a campaign that this process does not run is nothing to do", async () => {
   const ports = variantRunPorts(() => {
     throw new Error("asked for a session");
   }, { onAsked: () => {}, onDoubt: () => {}, isCurrent: () => false });
-  ports.release({ campaign: "c-1-old", variant: "a", generation: 0, attempt: 1, sidecar: "s" });
+  await ports.release({
+    campaign: "c-1-old",
+    variant: "a",
+    generation: 0,
+    attempt: 1,
+    sidecar: "s",
+  });
 });
