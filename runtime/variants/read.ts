@@ -56,7 +56,7 @@ export async function readVariants(source: string, options: ReadOptions = {}): P
 
 function parseText(text: string, source: string): Entry[] {
   if (text.trim() === "") return [];
-  if (text.trimStart().startsWith("{") && isJson(firstLine(text))) return parseLines(text, source);
+  if (text.trimStart().startsWith("{") && isEntry(firstLine(text))) return parseLines(text, source);
   const parsed = readJson(text, source);
   if (!Array.isArray(parsed)) {
     const what = parsed === null
@@ -85,10 +85,11 @@ function firstLine(text: string): string {
   return text.trimStart().split("\n", 1)[0] ?? "";
 }
 
-function isJson(text: string): boolean {
+/** Whether a line could be an entry of JSON Lines; an object without its fields is something else. */
+function isEntry(text: string): boolean {
   try {
-    JSON.parse(text);
-    return true;
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && ("id" in value || "patch" in value);
   } catch {
     return false;
   }

@@ -180,7 +180,13 @@ test("readVariants() tells where the text stops being JSON", async () => {
 });
 
 test("readVariants() refuses what is not an array, not there, or not UTF-8", async () => {
-  for (const [text, what] of [["null", "null"], ["{\n}", "an object"], ["3", "number"]] as const) {
+  const wrong = [
+    ["null", "null"],
+    ["{\n}", "an object"],
+    [`{"variants":[]}`, "an object"],
+    ["3", "number"],
+  ] as const;
+  for (const [text, what] of wrong) {
     const told = await refusal(await file(text));
     assert.is(
       told.message,
