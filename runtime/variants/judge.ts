@@ -110,7 +110,11 @@ function judgeFailure(result: Exit, rules: JudgeRules): CommandVerdict {
   }
   if (ranNoTests(result)) return noTests(code);
   if (isKill(code, rules.killExitCodes)) return { status: "killed", exitCode: code };
-  return error("unexpected-exit-code", code, `Exit code ${code} does not count as a kill.`);
+  return error(
+    "unexpected-exit-code",
+    code,
+    `Exit code ${code} does not count as a kill: list it as a kill exit code if the tests end so.`,
+  );
 }
 
 /** mocha with 150 failing tests ends with 150, which is no signal: its summary says so. */
