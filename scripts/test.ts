@@ -22,7 +22,7 @@ const USAGE = `Runs every spec file in a process of its own.
             TypeScript; may be given several times; the default is deno and node
 --xstate    the folder of another xstate, bundled in place of the installed one; needs node
 --jobs      files at a time; the default is 2
---deadline  seconds a file may take; the default is 120
+--deadline  seconds a file may take; the default is 240
 FILTER      runs only the spec files whose path contains one of these`;
 
 await main();
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     options: {
       runtime: { type: "string", multiple: true, default: ["deno", "node"] },
       jobs: { type: "string", default: "2" },
-      deadline: { type: "string", default: "120" },
+      deadline: { type: "string", default: "240" },
       xstate: { type: "string" },
       help: { type: "boolean", default: false },
     },
