@@ -1,7 +1,7 @@
 import { SidecanaryError } from "../errors.ts";
 import type { ActorRow, CommitResult, RecordWrite } from "../store/store.ts";
 import { ActorQueue } from "./actor-queue.ts";
-import type { Earlier } from "./answer.ts";
+import type { Earlier, TransactAnswer } from "./answer.ts";
 import type { ErrorData } from "./actor-state.ts";
 import type { Committed } from "./engine.ts";
 import type { Host } from "./host.ts";
@@ -14,21 +14,7 @@ import type { DeadLetterReason } from "./step-result.ts";
 
 /** What jobs came to. */
 export type Delivered =
-  | { readonly outcome: "applied"; readonly revisions: readonly number[] }
-  | {
-    readonly outcome: "duplicate";
-    readonly actor: string;
-    readonly eventId: string;
-    readonly earlier: Earlier;
-  }
-  | {
-    readonly outcome: "dead-letter";
-    readonly actor: string;
-    readonly eventId: string;
-    readonly reason: DeadLetterReason;
-    readonly error: ErrorData | null;
-  }
-  | Extract<CommitResult, { outcome: "record-conflict" }>
+  | TransactAnswer
   /** The epoch of `fence` is over: another owner runs the effect, or it was restarted. */
   | { readonly outcome: "fenced"; readonly actor: string };
 
