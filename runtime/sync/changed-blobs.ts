@@ -5,7 +5,7 @@ import type { BytePath } from "./byte-path.ts";
 import { assertReachable, livePath } from "./live-path.ts";
 import type { Payload } from "./payload.ts";
 import { readBlobs } from "./read-blobs.ts";
-import type { ChangedFile, TreeFile } from "./tree-hash.ts";
+import type { ChangedFile } from "./tree-hash.ts";
 
 /** A changed file with all it takes to write it without git. */
 export interface ChangedBlob {
@@ -52,8 +52,8 @@ export interface TreeDifference {
 }
 
 /**
- * Compares files below `dir` with what they should be: a variant's `changed` after it was applied,
- * or `originalFiles` of it after it was taken back. Answers the differences.
+ * Compares files below `dir` with what they should be: a variant's `changed` after it was applied.
+ * Answers the differences.
  *
  * @throws SidecanaryError `payload-failed` on Deno, for a name that is not UTF-8
  */
@@ -92,17 +92,4 @@ async function compare(dir: string, file: ChangedFile): Promise<TreeDifference["
 /** The name that git gives to a file's content. */
 export function blobId(content: Uint8Array): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
-}
-
-/** What the payload holds where a variant changed it: what taking the variant back has to restore. */
-export function originalFiles(
-  entries: Iterable<TreeFile>,
-  changed: readonly ChangedFile[],
-): ChangedFile[] {
-  const wanted = new Set(changed.map((file) => file.path));
-  const found = new Map<BytePath, ChangedFile>();
-  for (const { path, mode, oid } of entries) {
-    if (wanted.has(path)) found.set(path, { path, mode, oid });
-  }
-  return changed.map(({ path, mode }) => found.get(path) ?? { path, mode, oid: null });
 }
