@@ -4,7 +4,8 @@ import { tempDir } from "../temp-dir.ts";
 
 // Prints its temporary directory and leaves in it what an overlay leaves.
 const dir = await tempDir();
-await mkdir(join(dir, "work/work"), { recursive: true });
-await writeFile(join(dir, "work/work/file"), "text");
-await chmod(join(dir, "work/work"), 0);
+const inner = join(dir, "work", "work");
+await mkdir(inner, { recursive: true });
+await writeFile(join(inner, "file"), "text");
+await chmod(inner, 0);
 console.log(dir);
