@@ -1,3 +1,5 @@
+import type { HostFaultDetails } from "./host-fault.ts";
+
 /** Everything a failure can carry beside its message, by code. One entry is one kind of failure. */
 export interface ErrorDetails {
   /** The command line is wrong: an unknown option, a value out of range. */
@@ -55,6 +57,8 @@ export interface ErrorDetails {
   readonly "sandbox-unavailable": { readonly wanted: string; readonly reason: string };
   /** A sidecar could not be made, reached or kept. */
   readonly "sidecar-failed": { readonly sidecar: string };
+  /** A host could not be made, reached, trusted or kept; `kind` says what helps. */
+  readonly "host-failed": HostFaultDetails;
   /** The commands fail on the unpatched payload. */
   readonly "baseline-failed": { readonly command: string; readonly exitCode: number | null };
   /** The run measured nothing that can be trusted. */

@@ -23,16 +23,16 @@ const LAYERS = ["machines", "contract", "service", "feature", "facade", "cli", "
 
 type Layer = (typeof LAYERS)[number];
 
-const SERVICES = ["engine", "store", "sidecars", "sync"];
-const FEATURES = ["variants", "canary", "inspector"];
+const SERVICES = ["engine", "store", "sidecars", "ssh", "sync"];
+const FEATURES = ["variants", "canary", "inspector", "serve", "warm"];
 /** Folders that hold one interface, and an adapter in each of their own folders. */
 const INTERFACES = ["store", "sidecars"];
 
 /**
  * Answers every import that breaks the rules of the house:
  *
- * - `spec, scripts → cli → mod → {variants, canary, inspector} → {engine, store, sidecars, sync} →
- *   machines → xstate`; the files right below `runtime/` are open to all of `runtime/`
+ * - `spec, scripts → cli → mod → {variants, canary, inspector, serve, warm} → {engine, store,
+ *   sidecars, ssh, sync} → machines → xstate`; the files right below `runtime/` are open to all of `runtime/`
  * - `machines/` imports xstate and itself
  * - features do not import each other, and the store none of its neighbours
  * - adapters of one interface do not import each other, and services know the interface only

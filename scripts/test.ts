@@ -16,12 +16,14 @@ interface Runtime {
 const USAGE = `Runs every spec file in a process of its own.
 
   deno run -A scripts/test.ts [--runtime RUNTIME]… [--jobs N] [--deadline S] [--xstate DIR]
-    [FILTER…]
+    [--system] [FILTER…]
 
 --runtime   deno; node or node:PATH, which runs the bundle; source or source:PATH, a Node that runs
             TypeScript; may be given several times; the default is deno and node
 --xstate    the folder of another xstate, bundled in place of the installed one; needs node
 --jobs      files at a time; the default is 2
+--system    runs only the *.system.spec.ts, which need programs that npm does not bring (sshd, podman),
+            and which are left out otherwise
 --deadline  seconds a file may take; the default is 240
 FILTER      runs only the spec files whose path contains one of these`;
 
@@ -35,12 +37,14 @@ async function main(): Promise<void> {
       jobs: { type: "string", default: "2" },
       deadline: { type: "string", default: "240" },
       xstate: { type: "string" },
+      system: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return console.log(USAGE);
   const specs = (await specFiles(ROOT)).filter((path) =>
-    positionals.length === 0 || positionals.some((filter) => path.includes(filter))
+    path.endsWith(".system.spec.ts") === values.system &&
+    (positionals.length === 0 || positionals.some((filter) => path.includes(filter)))
   );
   if (specs.length === 0) throw new Error(`no spec file matches ${positionals.join(" ")}`);
   const runtimes = await Promise.all(values.runtime.map(findRuntime));

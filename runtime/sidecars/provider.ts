@@ -28,6 +28,11 @@ export interface SidecarSpec {
   /** The place among the campaign's workers, from 0; commands see it as `SIDECANARY_WORKER`. */
   readonly worker: number;
   /**
+   * Make a new one although one of this place is there: it was lost, or its environment is broken.
+   * @default false
+   */
+  readonly fresh?: boolean;
+  /**
    * Variables over the inherited environment of every command.
    * @default {}
    */
@@ -48,6 +53,14 @@ export interface SweepReport {
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
+/** How many sidecars a provider made in this process, and what became of them. */
+export interface SidecarTally {
+  readonly created: number;
+  readonly destroyed: number;
+  /** Those that may still exist, by name. */
+  readonly left: readonly string[];
+}
+
 /** Makes, finds and destroys sidecars of one kind. */
 export interface Provider {
   /** `overlay`, `reflink`, `copy`, `ssh`, … */
@@ -60,11 +73,22 @@ export interface Provider {
   /** The kind for people: "overlay in a user namespace". */
   describe(): string;
   /**
-   * Makes a sidecar that is ready to open sandboxes.
+   * Makes a sidecar, or takes over the one that an earlier call for this place has made, and has a
+   * first command come back. {@link Sidecar.sync} makes it ready to open sandboxes.
    *
-   * @throws SidecanaryError `sidecar-failed`, `sandbox-unavailable`; the signal's reason when aborted
+   * @throws SidecanaryError `sidecar-failed`, `sandbox-unavailable`, `host-failed`; the signal's
+   *   reason when aborted
    */
   create(spec: SidecarSpec, signal: AbortSignal): Promise<Sidecar>;
+  /**
+   * Destroys what stands at a worker's place, also where {@link Provider.create} never came back.
+   * Nothing there is success.
+   *
+   * @throws SidecanaryError `sidecar-failed`, `host-failed`
+   */
+  remove(worker: number, signal: AbortSignal): Promise<void>;
+  /** What was made in this process. */
+  tally(): SidecarTally;
   /** The sidecars of this process that were made and not destroyed. */
   list(): Promise<readonly SidecarRef[]>;
   /** Removes what dead processes of ours have left. A living owner's sidecars are spared. */
@@ -77,20 +101,46 @@ export interface Provider {
   close(): Promise<void>;
 }
 
+/** How far {@link Sidecar.sync} has come. */
+export interface SyncProgress {
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+}
+
 /** A place where commands run, one sandbox at a time. */
 export interface Sidecar {
   readonly id: string;
   /**
+   * Brings the payload there and verifies it; goes on where an earlier call stopped, and does nothing
+   * where it is there. Dials again first where the connection is lost.
+   *
+   * @throws SidecanaryError `sidecar-failed`, `host-failed`; the signal's reason when aborted
+   */
+  sync(signal: AbortSignal, onProgress?: (progress: SyncProgress) => void): Promise<void>;
+  /**
+   * Makes sure that the connection stands, with one attempt to dial again where it does not.
+   *
+   * @throws SidecanaryError `host-failed`; the signal's reason when aborted
+   */
+  attach(signal: AbortSignal): Promise<void>;
+  /**
+   * Calls `listener` whenever the connection is lost from now on, and at once where it is lost now.
+   * @returns ends it
+   */
+  onDisconnect(listener: (error: Error) => void): () => void;
+  /**
    * Opens the state "payload + `change`"; `undefined` is the baseline's. The one before must be
    * closed.
    *
-   * @throws SidecanaryError `sidecar-failed` where the state could not be reached exactly; the
-   *   signal's reason when aborted
+   * @throws SidecanaryError `sidecar-failed` where the state could not be reached exactly,
+   *   `host-failed` where the connection was lost meanwhile; the signal's reason when aborted
    */
   open(change: Change | undefined, signal: AbortSignal): Promise<Sandbox>;
   /**
    * Closes `sandbox` and lets every sandbox opened from now on start with the files it has: build
    * outputs and warm caches of a green baseline. See {@link Provider.warmth}.
+   *
+   * @throws SidecanaryError `sidecar-failed`, `host-failed`
    */
   freeze(sandbox: Sandbox): Promise<void>;
   /** Whether a sandbox could be opened now. */
@@ -101,6 +151,12 @@ export interface Sidecar {
 
 /** How a command is run. */
 export interface RunOptions {
+  /**
+   * Names the command within its sandbox. The same key again, after the connection was lost, attaches
+   * to the command if the sidecar still has it, and answers at once where its result is known.
+   * @default none: each call is a command of its own
+   */
+  readonly key?: string;
   /** After how many milliseconds the command and everything it started are killed. */
   readonly timeoutMs: number;
   /**
@@ -138,7 +194,8 @@ export interface RunOutput {
 /**
  * How a command ended. `exit` and `signal` are its own doing (a code of 128 + n as the shell gave
  * it); `oom` says that the kernel killed for want of memory meanwhile. After `timeout` and `lost`
- * the sandbox is dead and only good for being closed.
+ * the sandbox is dead and only good for being closed, save for a `lost` whose failure is `transient`:
+ * the connection is gone and the sandbox is not; run the same key again.
  */
 export type RunResult =
   | (RunOutput & { readonly kind: "exit"; readonly code: number; readonly oom: boolean })

@@ -1,7 +1,8 @@
 import { mkdir, rename, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SidecanaryError } from "../../errors.ts";
-import type { Change, Sandbox, Sidecar, SidecarSpec } from "../provider.ts";
+import type { Change, Sandbox, SidecarSpec } from "../provider.ts";
+import type { LocalSidecar } from "./local-sidecar.ts";
 import type { Cell } from "./cell.ts";
 import { type CopySource, CopyTree } from "./copy-tree.ts";
 import { commandEnv, LocalSandbox } from "./local-sandbox.ts";
@@ -76,7 +77,7 @@ export class CopyStock {
 }
 
 /** A sidecar with one copy of the tree, put back after every sandbox. */
-export class CopySidecar implements Sidecar {
+export class CopySidecar implements LocalSidecar {
   readonly id: string;
   readonly #stock: CopyStock;
   readonly #spec: SidecarSpec;

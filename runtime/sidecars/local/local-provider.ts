@@ -2,8 +2,16 @@ import { mkdir, realpath, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { SidecanaryError } from "../../errors.ts";
-import type { Provider, Sidecar, SidecarRef, SidecarSpec, SweepReport } from "../provider.ts";
+import type {
+  Provider,
+  Sidecar,
+  SidecarRef,
+  SidecarSpec,
+  SidecarTally,
+  SweepReport,
+} from "../provider.ts";
 import { CopySidecar, CopyStock } from "./copy.ts";
+import type { LocalSidecar } from "./local-sidecar.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import { OverlaySidecar, OverlayStack } from "./overlay.ts";
 import { type Isolation, type LocalKind, probeIsolation } from "./probe.ts";
@@ -89,7 +97,7 @@ export async function sweepLocal(scratch: readonly string[] = []): Promise<Sweep
   return await sweepScratch(await scratchBases(scratch));
 }
 
-type MakeSidecar = (id: string, spec: SidecarSpec) => Promise<Sidecar>;
+type MakeSidecar = (id: string, spec: SidecarSpec) => Promise<LocalSidecar>;
 
 async function sidecarMaker(workspace: Workspace, isolation: Isolation): Promise<MakeSidecar> {
   if (isolation.kind === "overlay") {
@@ -152,6 +160,10 @@ class Local implements LocalProvider {
     const made = new OneAtATime(await this.#make(id, spec));
     const sidecar: Sidecar = {
       id,
+      // The provider has the payload, and nothing lies between.
+      sync: () => Promise.resolve(),
+      attach: () => Promise.resolve(),
+      onDisconnect: () => () => {},
       open: async (change, signal) => await made.open(change, signal),
       freeze: async (sandbox) => await made.freeze(sandbox),
       alive: async () => await made.alive(),
@@ -162,6 +174,16 @@ class Local implements LocalProvider {
     };
     this.#sidecars.set(id, { sidecar, worker: spec.worker });
     return sidecar;
+  }
+
+  async remove(worker: number): Promise<void> {
+    const there = [...this.#sidecars.values()].filter((each) => each.worker === worker);
+    await Promise.all(there.map(({ sidecar }) => sidecar.destroy()));
+  }
+
+  tally(): SidecarTally {
+    const left = [...this.#sidecars.keys()];
+    return { created: this.#made, destroyed: this.#made - left.length, left };
   }
 
   async list(): Promise<readonly SidecarRef[]> {

@@ -1,16 +1,17 @@
-import type { Change, Sandbox, Sidecar } from "../provider.ts";
+import type { Change, Sandbox } from "../provider.ts";
+import type { LocalSidecar } from "./local-sidecar.ts";
 
 /**
  * Keeps calls of one sidecar apart that come while a sandbox is being opened: another `open` is
  * refused, and `destroy` waits, so that no sandbox outlives its sidecar.
  */
-export class OneAtATime implements Sidecar {
+export class OneAtATime implements LocalSidecar {
   readonly id: string;
-  readonly #inner: Sidecar;
+  readonly #inner: LocalSidecar;
   #opening: Promise<Sandbox> | undefined;
   #destroyed = false;
 
-  constructor(inner: Sidecar) {
+  constructor(inner: LocalSidecar) {
     this.id = inner.id;
     this.#inner = inner;
   }

@@ -2,7 +2,8 @@ import { chmod, chown, mkdir, rename, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { SidecanaryError } from "../../errors.ts";
-import type { Change, Sandbox, Sidecar, SidecarSpec } from "../provider.ts";
+import type { Change, Sandbox, SidecarSpec } from "../provider.ts";
+import type { LocalSidecar } from "./local-sidecar.ts";
 import { commandEnv, LocalSandbox } from "./local-sandbox.ts";
 import { materialise } from "./materialise.ts";
 import { MtimeLedger } from "./mtime-ledger.ts";
@@ -96,7 +97,7 @@ export class OverlayStack {
 }
 
 /** A sidecar whose sandboxes are overlays at the tree's own path. */
-export class OverlaySidecar implements Sidecar {
+export class OverlaySidecar implements LocalSidecar {
   readonly id: string;
   readonly #stack: OverlayStack;
   readonly #spec: SidecarSpec;

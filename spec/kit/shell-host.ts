@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import process from "node:process";
+import type { Host, HostExec, HostExit } from "../../runtime/sidecars/host.ts";
+import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
+
+/** A host on this machine, by `sh`, with a connection that can be cut. */
+export interface ShellHost extends Host {
+  /**
+   * Loses the connection: every channel ends at once, what runs goes on. Its output pipes are closed,
+   * and so is its standard input.
+   */
+  cut(): void;
+}
+
+/** How a {@link ShellHost} is made. */
+export interface ShellHostOptions {
+  /** @default "shell" */
+  readonly name?: string;
+  /**
+   * Variables over this process's.
+   * @default {}
+   */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Real processes and pipes without a network: for specs of what works over any host. */
+export function shellHost({ name = "shell", env = {} }: ShellHostOptions = {}): ShellHost {
+  const lost = () =>
+    hostFailed(`The connection to ${name} was lost`, {
+      host: name,
+      fault: "closed",
+      kind: "reconnect",
+    });
+  const cuts = new Set<() => void>();
+  let ended = false;
+  let close: (why: Error | undefined) => void = () => {};
+  const closed = new Promise<Error | undefined>((resolve) => close = resolve);
+  const end = (why: Error | undefined) => {
+    ended = true;
+    close(why);
+    for (const cut of cuts) cut();
+  };
+  return {
+    name,
+    closed,
+    exec: (request) => ended ? Promise.reject(lost()) : exec(request, env, cuts, lost),
+    cut: () => end(lost()),
+    close: () => Promise.resolve(end(undefined)),
+  };
+}
+
+async function exec(
+  { command, stdin, onStdout, onStderr, signal }: HostExec,
+  env: Readonly<Record<string, string>>,
+  cuts: Set<() => void>,
+  lost: () => Error,
+): Promise<HostExit> {
+  signal.throwIfAborted();
+  const child = spawn("/bin/sh", ["-c", command], {
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdout.on("data", (chunk: Uint8Array) => onStdout?.(chunk));
+  child.stderr.on("data", (chunk: Uint8Array) => onStderr?.(chunk));
+  child.stdin.on("error", () => {});
+  let leave: (error: unknown) => void = () => {};
+  const left = new Promise<never>((_, reject) => leave = reject);
+  const cut = (error: unknown) => {
+    child.stdin.destroy();
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+    leave(error);
+  };
+  const whenCut = () => cut(lost());
+  const whenAborted = () => cut(signal.reason);
+  cuts.add(whenCut);
+  signal.addEventListener("abort", whenAborted, { once: true });
+  const exited = new Promise<HostExit>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, name) => {
+      resolve(code === null ? { kind: "signal", name: name ?? "SIGKILL" } : { kind: "exit", code });
+    });
+  });
+  try {
+    void feed(child.stdin, stdin);
+    return await Promise.race([exited, left]);
+  } finally {
+    cuts.delete(whenCut);
+    signal.removeEventListener("abort", whenAborted);
+  }
+}
+
+async function feed(pipe: NodeJS.WritableStream, stdin: HostExec["stdin"]): Promise<void> {
+  if (stdin === undefined || stdin instanceof Uint8Array) return void pipe.end(stdin ?? "");
+  for await (const chunk of stdin) {
+    if (!pipe.writable) return;
+    if (!pipe.write(chunk)) {
+      await new Promise<void>((resolve) => {
+        pipe.once("drain", resolve);
+        pipe.once("close", resolve);
+      });
+    }
+  }
+  pipe.end();
+}
