@@ -23,8 +23,14 @@ export const retryDefaults: RetryPolicy = {
   jitter: 1,
 };
 
-/** For a machine that is starting up, where refused connections are normal: some two minutes. */
-export const bootRetryDefaults: RetryPolicy = { ...retryDefaults, maxAttempts: 30 };
+/**
+ * For a machine that is starting up, where refused connections are normal: eleven waits of half a
+ * minute together on average, of one minute at most, beside what the attempts themselves take.
+ */
+export const bootRetryDefaults: RetryPolicy = { ...retryDefaults, maxAttempts: 12 };
+
+/** For bringing a payload to a sidecar, which goes on where it stopped. */
+export const syncRetryDefaults: RetryPolicy = { ...retryDefaults, maxAttempts: 5 };
 
 /**
  * The delay after failed attempt number `attempt` (from 1), in milliseconds:

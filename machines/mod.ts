@@ -1,4 +1,10 @@
-export { backoff, bootRetryDefaults, retryDefaults, type RetryPolicy } from "./backoff.ts";
+export {
+  backoff,
+  bootRetryDefaults,
+  retryDefaults,
+  type RetryPolicy,
+  syncRetryDefaults,
+} from "./backoff.ts";
 export { type Failure, type FailureClass, isFailure, reasonOf, toFailure } from "./failure.ts";
 export { callbackPort, type JsonValue, promisePort, tellAction, type TellParams } from "./ports.ts";
 
@@ -27,13 +33,23 @@ export { sidecarMachine } from "./sidecar/machine.ts";
 export { provideSidecar } from "./sidecar/provide.ts";
 export type { SidecarContext } from "./sidecar/context.ts";
 export type {
+  DisconnectedEvent,
   LostEvent,
   SidecarEmitted,
   SidecarEvent,
   SidecarInput,
   SidecarOutput,
+  SidecarPhase,
 } from "./sidecar/events.ts";
-export type { Booted, BootInput, DestroyInput, SidecarPorts, WatchInput } from "./sidecar/ports.ts";
+export type {
+  AttachInput,
+  Booted,
+  BootInput,
+  DestroyInput,
+  SidecarPorts,
+  SyncInput,
+  WatchInput,
+} from "./sidecar/ports.ts";
 
 export { campaignMachine } from "./campaign/machine.ts";
 export { provideCampaign } from "./campaign/provide.ts";

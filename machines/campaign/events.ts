@@ -52,6 +52,8 @@ export type CampaignEmitted = {
   readonly campaign: string;
   readonly phase: "preflight" | "baseline" | "closing";
   readonly attempt: number;
+  /** Port calls in this visit of the phase: 1 at the first retry. */
+  readonly tries: number;
   readonly failure: Failure;
   readonly delayMs: number;
 };

@@ -90,6 +90,7 @@ const base = setup({
         campaign: context.campaign,
         phase: params.phase,
         attempt: context.attempt,
+        tries: context.tries,
         failure: params.failure,
         delayMs: waitOf(context),
       }),

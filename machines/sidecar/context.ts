@@ -1,25 +1,35 @@
-import { bootRetryDefaults, retryDefaults, retryDelay, type RetryPolicy } from "../backoff.ts";
+import {
+  bootRetryDefaults,
+  retryDefaults,
+  retryDelay,
+  type RetryPolicy,
+  syncRetryDefaults,
+} from "../backoff.ts";
 import type { Failure } from "../failure.ts";
 import type { JsonValue } from "../ports.ts";
-import type { SidecarInput, SidecarOutput } from "./events.ts";
-import type { BootInput, DestroyInput, WatchInput } from "./ports.ts";
+import type { SidecarInput, SidecarOutput, SidecarPhase } from "./events.ts";
+import type { AttachInput, BootInput, DestroyInput, SyncInput, WatchInput } from "./ports.ts";
 
 /** What a sidecar remembers. */
 export interface SidecarContext {
   readonly sidecar: string;
   readonly spec: JsonValue;
   readonly retry: RetryPolicy;
+  readonly syncRetry: RetryPolicy;
+  readonly reattachRetry: RetryPolicy;
   readonly destroyRetry: RetryPolicy;
   readonly maxRestarts: number;
   readonly quietMs: number;
   readonly graceMs: number;
-  /** How to attach, `null` until `boot` has come back. */
+  /** How to attach, `null` until `boot` has come back, and again once the sidecar is lost. */
   readonly endpoint: JsonValue;
   /** Who holds it. */
   readonly lease: string | null;
-  /** Calls of `boot` and `destroy` so far. */
+  /** What is tried now, or was last: whose policy counts. */
+  readonly phase: SidecarPhase;
+  /** Calls of `boot`, `sync`, `attach` and `destroy` so far. */
   readonly attempt: number;
-  /** Calls of the port in this visit of `booting` or `draining`. */
+  /** Calls of the port in this visit of the phase. */
   readonly tries: number;
   /** Losses that are not forgotten yet. */
   readonly restarts: number;
@@ -38,6 +48,8 @@ export function contextFrom(input: SidecarInput): SidecarContext {
     sidecar,
     spec,
     retry = bootRetryDefaults,
+    syncRetry = syncRetryDefaults,
+    reattachRetry = retryDefaults,
     destroyRetry = retryDefaults,
     maxRestarts = 3,
     quietMs = 300_000,
@@ -47,12 +59,15 @@ export function contextFrom(input: SidecarInput): SidecarContext {
     sidecar,
     spec,
     retry,
+    syncRetry,
+    reattachRetry,
     destroyRetry,
     maxRestarts,
     quietMs,
     graceMs,
     endpoint: null,
     lease: null,
+    phase: "booting",
     attempt: 0,
     tries: 0,
     restarts: 0,
@@ -63,9 +78,18 @@ export function contextFrom(input: SidecarInput): SidecarContext {
   };
 }
 
-/** The policy that counts now: that of `destroy` once the sidecar is being destroyed. */
+/** The policy that counts now. */
 export function policyOf(context: SidecarContext): RetryPolicy {
-  return context.reason === null ? context.retry : context.destroyRetry;
+  switch (context.phase) {
+    case "booting":
+      return context.retry;
+    case "syncing":
+      return context.syncRetry;
+    case "reattaching":
+      return context.reattachRetry;
+    case "draining":
+      return context.destroyRetry;
+  }
 }
 
 /** How long to wait before the next try of a port, in milliseconds. */
@@ -80,9 +104,16 @@ export function restartWaitOf(context: SidecarContext): number {
   return retryDelay(retry, restarts, failure, `${sidecar}/restart/${restarts}`);
 }
 
-/** What the port `boot` is given. */
-export function bootInput({ sidecar, spec, attempt }: SidecarContext): BootInput {
-  return { sidecar, spec, attempt };
+/** What the port `boot` is given: whatever comes after a loss is to be a new one. */
+export function bootInput({ sidecar, spec, attempt, tries, restarts }: SidecarContext): BootInput {
+  return { sidecar, spec, attempt, since: attempt - tries + 1, fresh: restarts > 0 };
+}
+
+/** What the ports `sync` and `attach` are given. */
+export function connectionInput(
+  { sidecar, spec, endpoint, attempt }: SidecarContext,
+): SyncInput & AttachInput {
+  return { sidecar, spec, endpoint, attempt };
 }
 
 /** What the port `watch` is given. */

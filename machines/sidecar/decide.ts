@@ -1,8 +1,8 @@
 import type { RetryPolicy } from "../backoff.ts";
 import type { Failure } from "../failure.ts";
 
-/** What a sidecar does about a failure of `boot`. */
-export type AfterBootFailure = "retry" | "restart" | "give-up";
+/** What a sidecar does about a failure of `boot` or `sync`. */
+export type AfterStartFailure = "retry" | "restart" | "give-up";
 
 /** What the decisions look at. */
 export interface SidecarLimits {
@@ -14,14 +14,14 @@ export interface SidecarLimits {
 }
 
 /**
- * `retry`: wait, then `boot` again. `restart`: it came up and was lost, which counts as a loss.
+ * `retry`: wait, then the same port again. `restart`: it was there and was lost, which counts as a loss.
  * `give-up`: destroy it.
  */
-export function afterBootFailure(
+export function afterStartFailure(
   failure: Failure,
   policy: RetryPolicy,
   limits: SidecarLimits,
-): AfterBootFailure {
+): AfterStartFailure {
   switch (failure.class) {
     case "transient":
       return limits.tries < policy.maxAttempts ? "retry" : "give-up";
@@ -30,6 +30,15 @@ export function afterBootFailure(
     case "permanent":
       return "give-up";
   }
+}
+
+/** Whether `attach` is tried again. Whatever else it fails with has lost the sidecar. */
+export function mayReattach(
+  failure: Failure,
+  policy: RetryPolicy,
+  limits: Pick<SidecarLimits, "tries">,
+): boolean {
+  return failure.class === "transient" && limits.tries < policy.maxAttempts;
 }
 
 /** Whether one more loss is made up for by booting again. */

@@ -2,6 +2,9 @@ import type { RetryPolicy } from "../backoff.ts";
 import type { Failure } from "../failure.ts";
 import type { JsonValue } from "../ports.ts";
 
+/** What a sidecar tries again, by the state that it is in meanwhile. */
+export type SidecarPhase = "booting" | "syncing" | "reattaching" | "draining";
+
 /** What a sidecar actor is started with. */
 export interface SidecarInput {
   /** The sidecar's name, unique for the provider: what it is labelled with and found again by. */
@@ -13,6 +16,16 @@ export interface SidecarInput {
    * @default bootRetryDefaults
    */
   readonly retry?: RetryPolicy;
+  /**
+   * For `sync`.
+   * @default syncRetryDefaults
+   */
+  readonly syncRetry?: RetryPolicy;
+  /**
+   * For `attach`. When it is exhausted, the sidecar is lost.
+   * @default retryDefaults
+   */
+  readonly reattachRetry?: RetryPolicy;
   /**
    * For `destroy`.
    * @default retryDefaults
@@ -38,7 +51,7 @@ export interface SidecarInput {
 /** What a sidecar may be told. An event that a state does not know is ignored. */
 export type SidecarEvent =
   /**
-   * Takes the sidecar where it is ready. `by` names the lease, as in `campaign/variant~1#4`; the
+   * Takes the sidecar where it is ready and its connection stands. `by` names the lease, as in `campaign/variant~1#4`; the
    * same name again changes nothing, another one is refused. `context.lease` says who has it.
    */
   | { readonly type: "LEASE"; readonly by: string }
@@ -46,10 +59,21 @@ export type SidecarEvent =
   | { readonly type: "RELEASE"; readonly by: string }
   /** Destroys the sidecar, after its lease has been given back or the grace is over. */
   | { readonly type: "DRAIN" }
-  /** From the port `watch`: the sidecar cannot be reached. */
+  /** From the port `watch`: the connection is gone, and the sidecar perhaps is not. */
+  | DisconnectedEvent
+  /** From the port `watch`: the sidecar is gone. */
   | LostEvent;
 
-/** What the port `watch` sends. */
+/**
+ * What the port `watch` sends when a connection that stood is lost. The lease is kept while the port
+ * `attach` dials again; another one is not given meanwhile.
+ */
+export interface DisconnectedEvent {
+  readonly type: "DISCONNECTED";
+  readonly failure: Failure;
+}
+
+/** What the port `watch` sends when dialling again cannot help. */
 export interface LostEvent {
   readonly type: "LOST";
   readonly failure: Failure;
@@ -57,12 +81,15 @@ export interface LostEvent {
 
 /** What a sidecar announces. */
 export type SidecarEmitted =
-  /** A transient failure: `boot` or `destroy` is tried again after `delayMs`. */
+  /** A transient failure: the phase's port is tried again after `delayMs`. */
   | {
     readonly type: "RETRYING";
     readonly sidecar: string;
-    readonly phase: "booting" | "draining";
+    readonly phase: SidecarPhase;
+    /** The attempt that failed. */
     readonly attempt: number;
+    /** Calls of the port in this visit of the phase: 1 at the first retry. */
+    readonly tries: number;
     readonly failure: Failure;
     readonly delayMs: number;
   }

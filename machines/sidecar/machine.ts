@@ -1,101 +1,50 @@
-import { assign, emit, type ErrorActorEvent, type EventObject, setup } from "xstate";
-import { type Failure, reasonOf, toFailure } from "../failure.ts";
-import { callbackPort, promisePort } from "../ports.ts";
+import type { ErrorActorEvent } from "xstate";
+import { type Failure, toFailure } from "../failure.ts";
 import {
   bootInput,
+  connectionInput,
   contextFrom,
   destroyInput,
   outputOf,
-  policyOf,
-  restartWaitOf,
-  type SidecarContext,
-  waitOf,
   watchInput,
 } from "./context.ts";
-import { type AfterBootFailure, afterBootFailure, mayRestart, mayRetryDestroy } from "./decide.ts";
-import type {
-  LostEvent,
-  SidecarEmitted,
-  SidecarEvent,
-  SidecarInput,
-  SidecarOutput,
-} from "./events.ts";
-import type { Booted, BootInput, DestroyInput, WatchInput } from "./ports.ts";
-
-const base = setup({
-  types: {
-    context: {} as SidecarContext,
-    events: {} as SidecarEvent,
-    input: {} as SidecarInput,
-    output: {} as SidecarOutput,
-    emitted: {} as SidecarEmitted,
-    tags: {} as "transient",
-  },
-  actors: {
-    boot: promisePort<Booted, BootInput>("sidecar.boot"),
-    watch: callbackPort<EventObject, WatchInput>("sidecar.watch"),
-    destroy: promisePort<void, DestroyInput>("sidecar.destroy"),
-  },
-  delays: {
-    backoff: ({ context }) => waitOf(context),
-    restart: ({ context }) => restartWaitOf(context),
-    quiet: ({ context }) => context.quietMs,
-    grace: ({ context }) => context.graceMs,
-  },
-  guards: {
-    bootFailureMeans: ({ context }, params: { failure: Failure; next: AfterBootFailure }) =>
-      afterBootFailure(params.failure, context.retry, context) === params.next,
-    mayRetryDestroy: ({ context }, params: { failure: Failure }) =>
-      mayRetryDestroy(params.failure, policyOf(context), context),
-    mayRestart: ({ context }) => mayRestart(context),
-    holds: ({ context }, params: { by: string }) => context.lease === params.by,
-  },
-  actions: {
-    beginPhase: assign({ tries: 0 }),
-    beginAttempt: assign({
-      attempt: ({ context }) => context.attempt + 1,
-      tries: ({ context }) => context.tries + 1,
-    }),
-    attach: assign({ endpoint: (_, params: Booted) => params.endpoint, failure: null }),
-    lease: assign({ lease: (_, params: { by: string }) => params.by }),
-    release: assign({ lease: null }),
-    noteFailure: assign({ failure: (_, params: { failure: Failure }) => params.failure }),
-    countRestart: assign({ restarts: ({ context }) => context.restarts + 1 }),
-    forgiveLosses: assign({ restarts: 0 }),
-    drain: assign({ reason: "drained" }),
-    giveUp: assign((_, params: { failure: Failure }) => ({
-      reason: reasonOf(params.failure),
-      cause: params.failure,
-    })),
-    noteDestroyed: assign({ destroyed: true, failure: null }),
-    announceLoss: emit(({ context }, params: { failure: Failure }): SidecarEmitted => ({
-      type: "SIDECAR_LOST",
-      sidecar: context.sidecar,
-      by: context.lease,
-      failure: params.failure,
-    })),
-    announceRetry: emit((
-      { context },
-      params: { phase: "booting" | "draining"; failure: Failure },
-    ): SidecarEmitted => ({
-      type: "RETRYING",
-      sidecar: context.sidecar,
-      phase: params.phase,
-      attempt: context.attempt,
-      failure: params.failure,
-      delayMs: waitOf(context),
-    })),
-  },
-});
+import type { AfterStartFailure } from "./decide.ts";
+import type { DisconnectedEvent, LostEvent, SidecarPhase } from "./events.ts";
+import { sidecarSetup } from "./setup.ts";
 
 type PortFailed = { event: ErrorActorEvent };
-type Lost = { event: LostEvent };
+type Told = { event: LostEvent | DisconnectedEvent };
 
 const failureOf = ({ event }: PortFailed) => ({ failure: toFailure(event.error) });
-const lossOf = ({ event }: Lost) => ({ failure: event.failure });
+const toldOf = ({ event }: Told) => ({ failure: event.failure });
+
+const begin = (phase: SidecarPhase) => ({ type: "beginPhase" as const, params: { phase } });
 
 const noteFailure = { type: "noteFailure" as const, params: failureOf };
-const noteLoss = { type: "noteFailure" as const, params: lossOf };
+const announceRetry = { type: "announceRetry" as const, params: failureOf };
+
+const drained = { target: "#destroying", actions: "drain" } as const;
+
+const waiting = sidecarSetup.createStateConfig({
+  tags: "transient",
+  after: { backoff: "attempting" },
+});
+
+/** Where a failure of `boot` or `sync` leads: nobody holds the sidecar yet. */
+const startFailed = () => {
+  const means = (next: AfterStartFailure) => ({
+    type: "startFailureMeans" as const,
+    params: (args: PortFailed) => ({ ...failureOf(args), next }),
+  });
+  return [
+    { guard: means("retry"), target: "waiting", actions: [noteFailure, announceRetry] },
+    { guard: means("restart"), target: "#lost", actions: noteFailure },
+    {
+      target: "#destroying",
+      actions: [noteFailure, { type: "giveUp" as const, params: failureOf }],
+    },
+  ] as const;
+};
 
 /** Where a loss leads from `up`. A `watch` that breaks has lost the sidecar too. */
 const whenLost = <Args>(lossOf: (args: Args) => { failure: Failure }) => {
@@ -108,18 +57,30 @@ const whenLost = <Args>(lossOf: (args: Args) => { failure: Failure }) => {
   ] as const;
 };
 
-const drained = { target: "#destroying", actions: "drain" } as const;
-
-const bootFailureMeans = (next: AfterBootFailure) => ({
-  type: "bootFailureMeans" as const,
-  params: (args: PortFailed) => ({ ...failureOf(args), next }),
-});
+/** Where a failed try to attach leads: whatever is not tried again is a loss. */
+const attachFailed = <Args>(failedOf: (args: Args) => { failure: Failure }) => {
+  const lossOf = (args: Args) => ({
+    failure: { ...failedOf(args).failure, class: "sidecar-lost" as const },
+  });
+  return [
+    {
+      guard: { type: "mayReattach" as const, params: failedOf },
+      target: "waiting",
+      actions: [
+        { type: "noteFailure" as const, params: failedOf },
+        { type: "announceRetry" as const, params: failedOf },
+      ],
+    },
+    ...whenLost(lossOf),
+  ] as const;
+};
 
 /**
- * A place where commands run: `booting → up (ready ⇄ leased) → draining → stopped`, and
- * `lost → booting` within the restart limit. Run it with `provideSidecar`.
+ * A place where commands run: `booting → syncing → up → draining → stopped`, and `lost → booting`
+ * within the restart limit. In `up`, the lease (`ready ⇄ leased`) and the connection
+ * (`attached ⇄ reattaching`) go their own ways. Run it with `provideSidecar`.
  */
-export const sidecarMachine = base.createMachine({
+export const sidecarMachine = sidecarSetup.createMachine({
   id: "sidecar",
   options: { maxIterations: 100 },
   context: ({ input }) => contextFrom(input),
@@ -128,7 +89,7 @@ export const sidecarMachine = base.createMachine({
   states: {
     booting: {
       id: "booting",
-      entry: "beginPhase",
+      entry: begin("booting"),
       initial: "attempting",
       on: { DRAIN: drained },
       states: {
@@ -139,31 +100,37 @@ export const sidecarMachine = base.createMachine({
             src: "boot",
             input: ({ context }) => bootInput(context),
             onDone: {
-              target: "#up",
-              actions: { type: "attach", params: ({ event }) => event.output },
+              target: "#syncing",
+              actions: { type: "takeEndpoint", params: ({ event }) => event.output },
             },
-            onError: [
-              {
-                guard: bootFailureMeans("retry"),
-                target: "waiting",
-                actions: [noteFailure, {
-                  type: "announceRetry",
-                  params: (args: PortFailed) => ({ phase: "booting", ...failureOf(args) }),
-                }],
-              },
-              { guard: bootFailureMeans("restart"), target: "#lost", actions: noteFailure },
-              {
-                target: "#destroying",
-                actions: [noteFailure, { type: "giveUp", params: failureOf }],
-              },
-            ],
+            onError: startFailed(),
           },
         },
-        waiting: { tags: "transient", after: { backoff: "attempting" } },
+        waiting,
+      },
+    },
+    syncing: {
+      id: "syncing",
+      entry: begin("syncing"),
+      initial: "attempting",
+      on: { DRAIN: drained },
+      states: {
+        attempting: {
+          entry: "beginAttempt",
+          invoke: {
+            id: "sync",
+            src: "sync",
+            input: ({ context }) => connectionInput(context),
+            onDone: { target: "#up", actions: "forgetFailure" },
+            onError: startFailed(),
+          },
+        },
+        waiting,
       },
     },
     up: {
       id: "up",
+      type: "parallel",
       invoke: {
         id: "watch",
         src: "watch",
@@ -171,26 +138,64 @@ export const sidecarMachine = base.createMachine({
         onError: whenLost(failureOf),
       },
       after: { quiet: { actions: "forgiveLosses" } },
-      on: { LOST: whenLost(lossOf) },
-      initial: "ready",
+      on: { LOST: whenLost(toldOf) },
       states: {
-        ready: {
-          on: {
-            LEASE: {
-              target: "leased",
-              actions: { type: "lease", params: ({ event }) => ({ by: event.by }) },
+        lease: {
+          initial: "ready",
+          states: {
+            ready: {
+              on: {
+                LEASE: {
+                  guard: "isAttached",
+                  target: "leased",
+                  actions: { type: "lease", params: ({ event }) => ({ by: event.by }) },
+                },
+                DRAIN: drained,
+              },
             },
-            DRAIN: drained,
+            leased: {
+              on: {
+                RELEASE: {
+                  guard: { type: "holds", params: ({ event }) => ({ by: event.by }) },
+                  target: "ready",
+                  actions: "release",
+                },
+                DRAIN: "#returning",
+              },
+            },
           },
         },
-        leased: {
-          on: {
-            RELEASE: {
-              guard: { type: "holds", params: ({ event }) => ({ by: event.by }) },
-              target: "ready",
-              actions: "release",
+        connection: {
+          initial: "attached",
+          states: {
+            attached: {
+              id: "attached",
+              on: {
+                DISCONNECTED: {
+                  target: "reattaching",
+                  actions: { type: "noteFailure", params: toldOf },
+                },
+              },
             },
-            DRAIN: "#returning",
+            reattaching: {
+              entry: begin("reattaching"),
+              initial: "attempting",
+              states: {
+                attempting: {
+                  entry: "beginAttempt",
+                  invoke: {
+                    id: "attach",
+                    src: "attach",
+                    input: ({ context }) => connectionInput(context),
+                    onDone: { target: "#attached", actions: "forgetFailure" },
+                    onError: attachFailed(failureOf),
+                  },
+                  // The connection that this try has made is lost before the try says so.
+                  on: { DISCONNECTED: attachFailed(toldOf) },
+                },
+                waiting,
+              },
+            },
           },
         },
       },
@@ -225,13 +230,16 @@ export const sidecarMachine = base.createMachine({
             },
             LOST: {
               target: "#destroying",
-              actions: [noteLoss, { type: "announceLoss", params: lossOf }],
+              actions: [
+                { type: "noteFailure", params: toldOf },
+                { type: "announceLoss", params: toldOf },
+              ],
             },
           },
         },
         destroying: {
           id: "destroying",
-          entry: ["release", "beginPhase"],
+          entry: ["release", begin("draining")],
           initial: "attempting",
           states: {
             attempting: {
@@ -245,16 +253,13 @@ export const sidecarMachine = base.createMachine({
                   {
                     guard: { type: "mayRetryDestroy", params: failureOf },
                     target: "waiting",
-                    actions: [noteFailure, {
-                      type: "announceRetry",
-                      params: (args: PortFailed) => ({ phase: "draining", ...failureOf(args) }),
-                    }],
+                    actions: [noteFailure, announceRetry],
                   },
                   { target: "#stopped", actions: noteFailure },
                 ],
               },
             },
-            waiting: { tags: "transient", after: { backoff: "attempting" } },
+            waiting,
           },
         },
       },

@@ -3,6 +3,6 @@ import type { SidecarPorts } from "./ports.ts";
 
 /** The sidecar machine with a host's ports in place. A port that is forgotten does not compile. */
 export function provideSidecar(ports: SidecarPorts): typeof sidecarMachine {
-  const { boot, watch, destroy } = ports;
-  return sidecarMachine.provide({ actors: { boot, watch, destroy } });
+  const { boot, sync, watch, attach, destroy } = ports;
+  return sidecarMachine.provide({ actors: { boot, sync, watch, attach, destroy } });
 }

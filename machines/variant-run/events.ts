@@ -42,6 +42,8 @@ export type VariantRunEmitted = {
   readonly phase: VariantRunPhase;
   /** The attempt that failed. */
   readonly attempt: number;
+  /** Port calls in this visit of the phase: 1 at the first retry. */
+  readonly tries: number;
   readonly failure: Failure;
   readonly delayMs: number;
 };

@@ -90,6 +90,7 @@ const base = setup({
         variant: context.variant,
         phase: params.phase,
         attempt: context.attempt,
+        tries: context.tries,
         failure: params.failure,
         delayMs: waitOf(context),
       }),

@@ -31,6 +31,26 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
       return { endpoint: { sidecar: worker.sidecar.id, owner: session.engine.owner } };
     }),
 
+    sync: fromPromise(async ({ input, signal }) => {
+      const { sidecar } = workerOf(sessionOf(input.sidecar), input.sidecar);
+      if (sidecar === undefined) throw lost("It was not made by this process.");
+      try {
+        await sidecar.sync(signal);
+      } catch (error) {
+        throw failureOf(error, "sidecar-failed");
+      }
+    }),
+
+    attach: fromPromise(async ({ input, signal }) => {
+      const { sidecar } = workerOf(sessionOf(input.sidecar), input.sidecar);
+      if (sidecar === undefined) throw lost("It was not made by this process.");
+      try {
+        await sidecar.attach(signal);
+      } catch (error) {
+        throw failureOf(error, "sidecar-failed");
+      }
+    }),
+
     watch: fromCallback(({ input, sendBack }) => {
       const session = sessionOf(input.sidecar);
       const worker = workerOf(session, input.sidecar);

@@ -5,6 +5,7 @@ import {
   bootRetryDefaults,
   retryDefaults,
   retryDelay,
+  syncRetryDefaults,
   unitFrom,
 } from "../../machines/backoff.ts";
 import { suite } from "../harness.ts";
@@ -89,9 +90,24 @@ test("retryDelay() draws another delay for another attempt, and the same for the
   assert.is.not(at("c/v~1/3"), at("c/v~1/4"));
 });
 
-test("bootRetryDefaults waits for about two minutes on average", () => {
+test("bootRetryDefaults makes 12 attempts and waits about half a minute on average", () => {
   const { maxAttempts, ...policy } = bootRetryDefaults;
-  let total = 0;
-  for (let attempt = 1; attempt < maxAttempts; attempt++) total += backoff(policy, attempt, 0.5);
-  assert.ok(total > 90_000 && total < 150_000, `${total} ms`);
+  assert.is(maxAttempts, 12);
+  const waited = (unit: number) => {
+    let total = 0;
+    for (let attempt = 1; attempt < maxAttempts; attempt++) total += backoff(policy, attempt, unit);
+    return total;
+  };
+  assert.is(waited(0), 63_500);
+  assert.is(waited(0.5), 31_750);
+});
+
+test("the defaults differ in nothing but their attempts", () => {
+  const attempts = [retryDefaults, syncRetryDefaults, bootRetryDefaults].map(
+    ({ maxAttempts, ...policy }) => {
+      assert.equal(policy, { baseMs: 500, factor: 2, capMs: 8_000, jitter: 1 });
+      return maxAttempts;
+    },
+  );
+  assert.equal(attempts, [3, 5, 12]);
 });

@@ -8,6 +8,7 @@ import {
   toPromise,
 } from "xstate";
 import {
+  type AttachInput,
   type Baseline,
   type Booted,
   type BootInput,
@@ -25,6 +26,7 @@ import {
   provideVariantRun,
   type ReleaseParams,
   type SidecarWorkInput,
+  type SyncInput,
   type TestInput,
   type TestOutcome,
   type WatchInput,
@@ -145,9 +147,11 @@ test("a sidecar that is lost too often ends alike in the engine and as a bare ac
     boot: fromPromise<Booted, BootInput>(({ input }) =>
       Promise.resolve({ endpoint: input.attempt })
     ),
+    sync: fromPromise<void, SyncInput>(() => Promise.resolve()),
     watch: fromCallback<EventObject, WatchInput>(({ sendBack }) => {
       queueMicrotask(() => sendBack({ type: "LOST", failure: failure("sidecar-lost") }));
     }),
+    attach: fromPromise<void, AttachInput>(() => Promise.resolve()),
     destroy: fromPromise<void, DestroyInput>(() => Promise.resolve()),
   });
   const input = { sidecar: "sc-1", spec: null, retry: { ...steady }, maxRestarts: 2 };

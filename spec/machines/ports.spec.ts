@@ -79,7 +79,9 @@ test("provideVariantRun() does not compile without a port", () => {
 test("provideSidecar() does not compile without a port", () => {
   const ports: SidecarPorts = {
     boot: promised({ endpoint: null }),
+    sync: promised(undefined),
     watch: fromCallback(() => {}),
+    attach: promised(undefined),
     destroy: promised(undefined),
   };
   provideSidecar(ports);

@@ -83,6 +83,7 @@ for (const phase of ["preflight", "baseline", "closing"] as const) {
       campaign: "c1",
       phase,
       attempt,
+      tries: 1,
       failure: failure("transient"),
       delayMs: 100,
     }]);

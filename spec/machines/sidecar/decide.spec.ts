@@ -1,5 +1,10 @@
 import * as assert from "uvu/assert";
-import { afterBootFailure, mayRestart, mayRetryDestroy } from "../../../machines/sidecar/decide.ts";
+import {
+  afterStartFailure,
+  mayReattach,
+  mayRestart,
+  mayRetryDestroy,
+} from "../../../machines/sidecar/decide.ts";
 import { suite } from "../../harness.ts";
 import { failure, steady } from "./play.ts";
 
@@ -17,9 +22,9 @@ const cases = [
 ] as const;
 
 for (const [kind, tries, restarts, next] of cases) {
-  test(`afterBootFailure() answers ${next} to ${kind} on try ${tries} after ${restarts} restarts`, () => {
+  test(`afterStartFailure() answers ${next} to ${kind} on try ${tries} after ${restarts} restarts`, () => {
     const limits = { tries, restarts, maxRestarts: 2 };
-    assert.is(afterBootFailure(failure(kind), steady, limits), next);
+    assert.is(afterStartFailure(failure(kind), steady, limits), next);
   });
 }
 
@@ -33,4 +38,11 @@ test("mayRetryDestroy() goes on after a lost connection, within the policy", () 
   assert.ok(mayRetryDestroy(failure("sidecar-lost"), steady, { tries: 2 }));
   assert.not(mayRetryDestroy(failure("transient"), steady, { tries: 3 }));
   assert.not(mayRetryDestroy(failure("permanent"), steady, { tries: 1 }));
+});
+
+test("mayReattach() goes on after a transient failure alone, within the policy", () => {
+  assert.ok(mayReattach(failure("transient"), steady, { tries: 2 }));
+  assert.not(mayReattach(failure("transient"), steady, { tries: 3 }));
+  assert.not(mayReattach(failure("sidecar-lost"), steady, { tries: 1 }));
+  assert.not(mayReattach(failure("permanent"), steady, { tries: 1 }));
 });

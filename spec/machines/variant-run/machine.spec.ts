@@ -57,6 +57,7 @@ for (const phase of phases) {
       variant: "v1",
       phase,
       attempt: before,
+      tries: 1,
       failure: failure("transient"),
       delayMs: 100,
     }]);
