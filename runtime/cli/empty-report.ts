@@ -18,6 +18,7 @@ export function emptyReport(version: string): CampaignReport {
     timings: { preflightMs: 0, baselineMs: 0, runningMs: 0, closingMs: 0 },
     workers: 0,
     isolation: "none",
+    sidecars: { created: 0, destroyed: 0, left: [] },
     baseline: { skipped: true, commands: [] },
     warnings: [],
     resumed: 0,

@@ -7,7 +7,7 @@ import { parseDuration } from "./options/parse-duration.ts";
 import { parseJobs } from "./options/parse-jobs.ts";
 import { KILL_PRESETS, parseKillExitCodes } from "./options/parse-kill-exit-codes.ts";
 import { parseCount, parseFactor } from "./options/parse-number.ts";
-import { SIDECARS } from "./options/parse-sidecar.ts";
+import { parseSidecars } from "./options/parse-sidecar.ts";
 import { VERSION } from "./version.ts";
 
 /** How results are printed. */
@@ -122,10 +122,29 @@ function variantsOptions(): Option[] {
       .choices(FORMATS),
     new Option("--output <folder>", "write report.json, logs and the patches of survivors there"),
     new Option("--exit-zero", "end with 0 in place of 2, 3 and 7"),
-    new Option("--sidecar <kind>", "where the commands run (default: local)").choices(SIDECARS),
+    ...hostOptions(),
+    new Option("--setup <cmd>", "run once on each host after the first sync: 'npm ci'"),
     new Option("--quiet", "print results and errors only"),
     new Option("--verbose", "print kills, steps and stacks too"),
     new Option("--config <file>", "use this file in place of the nearest sidecanary.json"),
+  ];
+}
+
+/** The options that say where commands run. */
+function hostOptions(): Option[] {
+  const sidecars = (value: string, before: readonly string[]): string[] => {
+    tidy((text) => parseSidecars([text]))(value);
+    return [...before, value];
+  };
+  return [
+    new Option(
+      "--sidecar <where>",
+      "local, ssh://user@host[?lanes=2] (repeat for more), docker:IMAGE, circleci, https://host",
+    ).argParser(sidecars).default([], "local"),
+    new Option("--identity-file <file>", "the private key for ssh"),
+    new Option("--accept-new", "trust and remember the keys of ssh hosts that are not known yet"),
+    new Option("--image <id>", "the snapshot that CircleCI's sidecars start from"),
+    new Option("--org-id <id>", "the organisation of CircleCI's sidecars"),
   ];
 }
 

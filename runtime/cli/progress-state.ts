@@ -1,4 +1,5 @@
 import type { Progress } from "../variants/campaign-request.ts";
+import type { SyncProgress } from "../sidecars/provider.ts";
 import type { ReportCounts, VariantResult } from "../variants/report.ts";
 
 /** What a variant is doing. */
@@ -20,6 +21,8 @@ export class ProgressState {
   resumed = 0;
   retries = 0;
   workers = 0;
+  /** How far the payload has come, by sidecar. */
+  readonly synced = new Map<string, SyncProgress>();
   phase: "preflight" | "baseline" | "running" | "closing" = "preflight";
   readonly startedAt: number;
   readonly #status = new Map<string, VariantResult["status"]>();
@@ -90,6 +93,9 @@ export class ProgressState {
         break;
       case "retry":
         this.retries++;
+        break;
+      case "sync":
+        this.synced.set(progress.sidecar, progress);
         break;
       case "baseline":
       case "warning":

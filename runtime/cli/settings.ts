@@ -6,7 +6,7 @@ import type { ProjectConfig } from "./config/project-config.ts";
 import { parseDuration } from "./options/parse-duration.ts";
 import { parseJobs } from "./options/parse-jobs.ts";
 import { parseKillExitCodes } from "./options/parse-kill-exit-codes.ts";
-import { parseSidecar } from "./options/parse-sidecar.ts";
+import { parseSidecars, type SidecarChoice } from "./options/parse-sidecar.ts";
 
 /** What the command line may say of how a campaign runs. */
 export interface SettingFlags {
@@ -19,21 +19,26 @@ export interface SettingFlags {
   readonly killExitCodes?: string | undefined;
   readonly baseline: CampaignRequest["baseline"];
   readonly failFast?: number | undefined;
-  readonly sidecar?: string | undefined;
+  readonly sidecar?: readonly string[] | undefined;
 }
 
+/** How many variants run at once on hosts that are made as they are needed. */
+const HOSTS = 4;
+
 /** How a campaign runs. */
-export type Settings = Pick<
-  CampaignRequest,
-  | "workers"
-  | "timeoutMs"
-  | "timeoutMultiplier"
-  | "minimumTimeoutMs"
-  | "killExitCodes"
-  | "baseline"
-  | "failFast"
-  | "isolation"
->;
+export type Settings =
+  & Pick<
+    CampaignRequest,
+    | "workers"
+    | "timeoutMs"
+    | "timeoutMultiplier"
+    | "minimumTimeoutMs"
+    | "killExitCodes"
+    | "baseline"
+    | "failFast"
+    | "isolation"
+  >
+  & { readonly choice: SidecarChoice };
 
 /**
  * Flags before `sidecanary.json` before defaults.
@@ -47,22 +52,24 @@ export function settingsFrom(
   available: number,
 ): Settings {
   const { baseline } = flags;
+  const choice = parseSidecars(sidecarsOf(flags, config));
   const timeoutMs = flags.timeout ?? ms(config.timeout) ?? null;
   return {
-    workers: parseJobs(flags.jobs ?? config.jobs ?? "auto", available),
+    workers: parseJobs(flags.jobs ?? config.jobs ?? "auto", placesOf(choice) ?? available),
     timeoutMs: timeoutMs ?? (baseline === "skip" ? UNMEASURED_BUDGET_MS : null),
     timeoutMultiplier: flags.timeoutMultiplier ?? config.timeoutMultiplier ?? 5,
     minimumTimeoutMs: flags.minimumTimeout ?? ms(config.minimumTimeout) ?? 20_000,
     killExitCodes: parseKillExitCodes(flags.killExitCodes ?? config.killExitCodes ?? "default"),
     baseline,
     failFast: flags.failFast ?? null,
-    isolation: parseSidecar(flags.sidecar ?? config.sidecar ?? "local"),
+    isolation: choice.kind === "local" ? choice.isolation : "auto",
+    choice,
   };
 }
 
 /** What people should know of these settings before the run. */
 export function settingWarnings(
-  settings: Settings,
+  settings: Pick<Settings, "baseline">,
   flags: SettingFlags,
   config: ProjectConfig,
   commands: readonly ProjectCommand[],
@@ -83,6 +90,39 @@ export function stateHomeOf(env: Readonly<Record<string, string | undefined>>): 
     ? XDG_STATE_HOME
     : join(HOME || homedir(), ".local", "state");
   return join(base, "sidecanary");
+}
+
+/** The values of `--sidecar`, else those of the configuration. */
+function sidecarsOf({ sidecar = [] }: SettingFlags, config: ProjectConfig): readonly string[] {
+  if (sidecar.length > 0) return sidecar;
+  const { sidecar: ofConfig = [] } = config;
+  return typeof ofConfig === "string" ? [ofConfig] : ofConfig;
+}
+
+/** How many variants a choice has places for; `undefined` for this machine, which has processors. */
+function placesOf(choice: SidecarChoice): number | undefined {
+  switch (choice.kind) {
+    case "local":
+      return undefined;
+    case "ssh":
+      return choice.targets.reduce((sum, target) => sum + lanesOf(target), 0);
+    case "docker":
+    case "circleci":
+    case "host":
+      return HOSTS * lanesOf(choice.target);
+  }
+}
+
+/**
+ * How many variants run at once on each host: `?lanes=3`.
+ *
+ * @throws RangeError where it is no number from 1 to 64
+ */
+export function lanesOf(target: string): number {
+  const [, text = "1"] = /[?&]lanes=([^&]*)/.exec(target) ?? [];
+  const lanes = Number(text);
+  if (/^\d+$/.test(text) && lanes >= 1 && lanes <= 64) return lanes;
+  throw new RangeError(`lanes must be a number from 1 to 64, not "${text}", in ${target}`);
 }
 
 function ms(time: string | number | undefined): number | undefined {

@@ -101,7 +101,7 @@ async function runEverywhere(
   signal: AbortSignal,
 ): Promise<readonly CommandsOutcome[]> {
   await build(session, fleet, signal);
-  const all = await settleAll(session.desk.usable.map((worker) => {
+  const all = await onEach(session.desk.usable, (worker) => {
     const folder = `baseline-${worker.index}`;
     const commands = commandsOptions(session, {
       folder,
@@ -109,7 +109,7 @@ async function runEverywhere(
       budgetOf: baselineBudget(session),
     });
     return fleet.run(undefined, { commands, only: worker });
-  }));
+  });
   for (const outcome of all) await assertGreen(session, outcome);
   return all;
 }
@@ -121,7 +121,7 @@ async function build(session: Session, fleet: Fleet, signal: AbortSignal): Promi
   const { provider, desk } = session;
   const isShared = provider.warmth === "shared";
   const workers = isShared ? desk.usable.slice(0, 1) : desk.usable;
-  const all = await settleAll(workers.map((worker) => {
+  const all = await onEach(workers, (worker) => {
     const options: CommandsOptions = {
       ...commandsOptions(session, {
         folder: `build-${worker.index}`,
@@ -131,7 +131,7 @@ async function build(session: Session, fleet: Fleet, signal: AbortSignal): Promi
       commands: [],
     };
     return fleet.run(undefined, { commands: options, only: worker, freeze: true });
-  }));
+  });
   for (const outcome of all) await assertGreen(session, outcome);
 }
 
@@ -191,10 +191,21 @@ async function assertGreen(session: Session, outcome: CommandsOutcome): Promise<
   throw failure(code, message, "permanent");
 }
 
-/** Waits for all before it fails, so that nothing runs on when the port has answered. */
-async function settleAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.map((each) => {
+/**
+ * Waits for all before it fails, so that nothing runs on when the port has answered. What was lost on
+ * a sidecar that is given up since is no answer, as long as another one has answered.
+ */
+async function onEach(
+  workers: readonly Worker[],
+  run: (worker: Worker) => Promise<CommandsOutcome>,
+): Promise<CommandsOutcome[]> {
+  const settled = await Promise.allSettled(workers.map(run));
+  const answers = settled.flatMap((each, index) => {
+    const { isRetired = false } = workers[index] ?? {};
+    const isLost = each.status === "rejected" || each.value.status === "lost";
+    return isLost && isRetired ? [] : [each];
+  });
+  return (answers.length > 0 ? answers : settled).map((each) => {
     if (each.status === "rejected") throw each.reason;
     return each.value;
   });

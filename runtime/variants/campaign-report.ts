@@ -1,4 +1,5 @@
 import type { Verdict } from "../../machines/variant-run/verdict.ts";
+import type { SidecarTally } from "../sidecars/provider.ts";
 import type { BaselineRow } from "./baseline.ts";
 import type { UnmeasuredReason } from "./judge.ts";
 import type { Metrics } from "./session.ts";
@@ -32,6 +33,7 @@ export interface ReportInput {
   readonly isolation: string;
   /** The kind of the sidecars, part of their names. */
   readonly kind: string;
+  readonly sidecars: SidecarTally;
   readonly warnings: readonly string[];
   readonly resumed: number;
 }
@@ -64,6 +66,7 @@ export function campaignReport(input: ReportInput): CampaignReport {
     timings: roundAll(metrics.phases),
     workers,
     isolation: input.isolation,
+    sidecars: input.sidecars,
     baseline: baselineOf(baseline, input.isBaselineSkipped),
     warnings: [...input.warnings, ...reportWarnings(results, input.verdicts, baseline)],
     resumed: input.resumed,

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { HostProvider } from "../sidecars/host-provider.ts";
 import type { CampaignReport, VariantResult } from "./report.ts";
 import type { Variant } from "./variant.ts";
 
@@ -17,6 +18,36 @@ export interface ProjectCommand {
 
 /** Which exit codes mean that the tests saw the change. */
 export type KillExitCodes = "default" | readonly number[];
+
+/** What runs once on each host after the payload is there first. */
+export interface HostSetup {
+  /** Run by `sh -c` in the checkout of the payload. */
+  readonly command: string;
+  /** The files, relative to the payload's root, whose change makes it run again. */
+  readonly lockFiles: readonly string[];
+}
+
+/** What {@link HostsChoice.open} is given. */
+export interface HostsContext {
+  /** The folder where this working tree keeps what outlives a process. */
+  readonly stateDir: string;
+  readonly clock: Clock;
+  /** Draws in [0, 1). */
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  /** A sentence that people should see. */
+  readonly onNotice: (message: string) => void;
+}
+
+/** Hosts that commands run on in place of this machine. */
+export interface HostsChoice {
+  /** Tells one choice from another, in the campaign's key too; holds no secret. */
+  readonly label: string;
+  /** How many variants run at once on one host. */
+  readonly lanes: number;
+  readonly setup: HostSetup | null;
+  readonly open: (context: HostsContext) => Promise<HostProvider>;
+}
 
 /** Everything a campaign is made of. */
 export interface CampaignRequest {
@@ -40,6 +71,8 @@ export interface CampaignRequest {
   /** Forget an unfinished run of the same campaign. */
   readonly fresh: boolean;
   readonly isolation: "auto" | "overlay" | "reflink" | "copy";
+  /** Where commands run; `null` is this machine. */
+  readonly hosts: HostsChoice | null;
   /** Folder that gets the report and the whole logs, or `null` to keep logs in the state folder only. */
   readonly output: string | null;
   /** `$XDG_STATE_HOME/sidecanary` or its default. */
@@ -66,6 +99,13 @@ export type Progress =
     readonly changed: readonly string[];
   }
   | { readonly type: "isolation"; readonly description: string; readonly workers: number }
+  | {
+    /** The payload on its way to a sidecar. */
+    readonly type: "sync";
+    readonly sidecar: string;
+    readonly sentBytes: number;
+    readonly totalBytes: number;
+  }
   | { readonly type: "baseline"; readonly name: string; readonly durationMs: number }
   | {
     readonly type: "state";

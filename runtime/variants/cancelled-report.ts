@@ -26,6 +26,7 @@ export function cancelledReport(
     workers: request.workers,
     isolation: "none",
     kind: "none",
+    sidecars: { created: 0, destroyed: 0, left: [] },
     warnings,
     resumed: 0,
   });

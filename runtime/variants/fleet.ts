@@ -1,11 +1,19 @@
 import type { Failure } from "../../machines/failure.ts";
 import { retryDefaults } from "../../machines/backoff.ts";
 import type { SidecarInput, SidecarOutput } from "../../machines/sidecar/events.ts";
+import { isSidecanaryError } from "../errors.ts";
 import type { Json } from "../json.ts";
-import type { Change } from "../sidecars/provider.ts";
+import { workFailure } from "../sidecars/host-failed.ts";
+import type { Change, Sandbox, Sidecar } from "../sidecars/provider.ts";
 import type { Held, Worker } from "./lease-desk.ts";
 import { type CommandsOptions, type CommandsOutcome, runCommands } from "./run-commands.ts";
 import { report, type Session } from "./session.ts";
+
+/** Making a sandbox on this machine is quick, and so is finding out that it cannot be made. */
+const quick = { ...retryDefaults, baseMs: 20, capMs: 1_000 };
+
+/** How often commands of the campaign's own are begun or attached to on one sidecar. */
+const MAX_ATTEMPTS = 4;
 
 /** Boots the campaign's sidecars, each as an actor of its own. */
 export class Fleet {
@@ -41,17 +49,43 @@ export class Fleet {
     try {
       const { sidecar } = held.worker;
       if (sidecar === undefined) throw lost("The sidecar is gone.");
-      held.sandbox = await sidecar.open(change, signal);
-      const outcome = await runCommands(held.sandbox, commands);
+      const outcome = await this.#runOn(sidecar, held, { change, commands });
       if (freeze && outcome.status === "survived") {
         const { sandbox } = held;
         held.sandbox = undefined;
-        await sidecar.freeze(sandbox);
+        if (sandbox !== undefined) await freezeOn(sidecar, sandbox);
       }
       options.onDone?.(outcome, held);
       return outcome;
     } finally {
       desk.release(by);
+    }
+  }
+
+  /** Goes on where it was when the connection is back; a lost sidecar is the caller's business. */
+  async #runOn(
+    sidecar: Sidecar,
+    held: Held,
+    { change, commands }: {
+      readonly change: Change | undefined;
+      readonly commands: CommandsOptions;
+    },
+  ): Promise<CommandsOutcome> {
+    const { desk } = this.#session;
+    for (let attempt = 1;; attempt++) {
+      let failure: Failure | undefined;
+      try {
+        held.sandbox ??= await sidecar.open(change, commands.signal);
+        const outcome = await runCommands(held.sandbox, commands);
+        failure = outcome.failure;
+        const isOver = outcome.status !== "lost" || failure?.class !== "transient";
+        if (isOver || attempt === MAX_ATTEMPTS) return outcome;
+      } catch (error) {
+        if (!isSidecanaryError(error, "host-failed")) throw error;
+        failure = workFailure(error);
+        if (failure.class !== "transient" || attempt === MAX_ATTEMPTS) throw failure;
+      }
+      await desk.connected(held, sidecar, commands.signal);
     }
   }
 
@@ -64,13 +98,10 @@ export class Fleet {
 
   async #boot(worker: Worker): Promise<Failure | null> {
     const { engine, signal, desk } = this.#session;
-    // Making a sandbox here is quick, and so is finding out that it cannot be made.
-    const retry = { ...retryDefaults, baseMs: 20, capMs: 1_000 };
     const input: SidecarInput = {
       sidecar: worker.id,
       spec: { worker: worker.index },
-      retry,
-      destroyRetry: retry,
+      ...(this.#session.request.hosts === null ? { retry: quick, destroyRetry: quick } : {}),
     };
     const { outcome } = await engine.start(worker.id, "sidecar", {
       input: input as unknown as Json,
@@ -101,6 +132,14 @@ export class Fleet {
       message: `Sidecar ${worker.index} did not come up: ${failure?.message ?? "no reason given"}`,
     });
     return failure === null ? null : { ...failure, class: "permanent" };
+  }
+}
+
+async function freezeOn(sidecar: Sidecar, sandbox: Sandbox): Promise<void> {
+  try {
+    await sidecar.freeze(sandbox);
+  } catch (error) {
+    throw isSidecanaryError(error, "host-failed") ? workFailure(error) : error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Failure } from "../../machines/failure.ts";
 import type { Engine } from "../engine/engine.ts";
+import { isSidecanaryError } from "../errors.ts";
 import type { Sandbox, Sidecar } from "../sidecars/provider.ts";
 import type { RunKey } from "./campaign-ids.ts";
 import { WorkerHealth } from "./worker-health.ts";
@@ -11,7 +12,7 @@ export interface Worker {
   readonly index: number;
   /** Made by this process and not destroyed. */
   sidecar: Sidecar | undefined;
-  /** Whether its actor is up: its port `watch` runs. */
+  /** Whether its actor is up and connected: its port `watch` runs, and the connection stands. */
   isUp: boolean;
   /** Not used any more. */
   isRetired: boolean;
@@ -85,6 +86,7 @@ export class LeaseDesk {
   #isOpen = false;
   #events = 0;
   readonly #told = new Set<Promise<void>>();
+  readonly #watching = new Set<() => void>();
   readonly #onError: (error: unknown) => void;
 
   constructor(engine: Engine, workers: readonly Worker[], onError: (error: unknown) => void) {
@@ -162,8 +164,33 @@ export class LeaseDesk {
     if (sandbox === undefined) return;
     held.sandbox = undefined;
     worker.settled = sandbox.close().catch((error: unknown) => {
+      // Over a connection that is lost; the next sandbox there begins with the same work.
+      if (isSidecanaryError(error, "host-failed") && error.details.kind !== "never") return;
       worker.lose?.({ code: "sidecar-failed", message: String(error), class: "sidecar-lost" });
     });
+  }
+
+  /**
+   * Waits until the connection to a worker's sidecar stands again.
+   *
+   * @throws a {@link Failure} `sidecar-lost` where that sidecar is given up
+   * @throws the signal's reason when aborted
+   */
+  async connected({ worker }: Held, sidecar: Sidecar, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (worker.isRetired || worker.sidecar !== sidecar) throw replaced;
+      if (worker.isUp) return;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.#watching.delete(done);
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        this.#watching.add(done);
+        signal.addEventListener("abort", done, { once: true });
+      });
+    }
   }
 
   /** Takes a worker out of service. */
@@ -181,6 +208,7 @@ export class LeaseDesk {
 
   /** Hands out what can be handed out now. */
   pump(): void {
+    for (const look of [...this.#watching]) look();
     this.#refuseHopeless();
     for (const worker of this.workers) {
       if (this.#alone) break;
@@ -295,6 +323,12 @@ export function newWorker(id: string, index: number): Worker {
 function isFree({ isUp, isRetired, holder }: Worker): boolean {
   return isUp && !isRetired && holder === undefined;
 }
+
+const replaced: Failure = {
+  code: "sidecar-lost",
+  message: "The sidecar was given up while its connection was lost.",
+  class: "sidecar-lost",
+};
 
 const noSidecar: Failure = {
   code: "sidecar-lost",

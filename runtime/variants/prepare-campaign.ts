@@ -11,7 +11,8 @@ import { lockCampaigns } from "./campaign-lock.ts";
 import type { CampaignRequest } from "./campaign-request.ts";
 import { chooseCampaign, type ChosenCampaign, giveBackLeases } from "./choose-campaign.ts";
 import { LeaseDesk, newWorker } from "./lease-desk.ts";
-import { emptyFolders, openLocalSandboxes } from "./local-sandboxes.ts";
+import { emptyFolders } from "./local-sandboxes.ts";
+import { openSandboxes } from "./open-sandboxes.ts";
 import { planOf } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import { Records } from "./records.ts";
@@ -66,16 +67,10 @@ export async function prepareCampaign(
     signal,
   });
   const plan = planOf(await preflight(payload, request.variants, { signal }));
-  const provider = await openLocalSandboxes(request, folder, payload);
-  closing.push(() => provider.close());
-  request.onProgress({
-    type: "isolation",
-    description: provider.describe(),
-    workers: request.workers,
-  });
+  const warnings = new Set<string>();
+  const sandboxes = await openSandboxes(request, folder, payload, { warnings }, closing);
   const preflightMs = performance.now() - began;
   await giveBackLeases(store, lock.dead);
-  const warnings = new Set<string>();
   const engine = await openEngine({
     store,
     clock,
@@ -93,11 +88,17 @@ export async function prepareCampaign(
   const key = campaignKey({
     request,
     payload,
-    kind: provider.kind,
+    kind: sandboxes.kind,
     env: process.env,
     machines: machineHashes(),
   });
   const chosen = await chooseCampaign(store, records, { key, fresh: request.fresh });
+  const provider = await sandboxes.open(chosen.campaign);
+  request.onProgress({
+    type: "isolation",
+    description: provider.describe(),
+    workers: request.workers,
+  });
   const failures: unknown[] = [];
   const over = new AbortController();
   closing.push(() => Promise.resolve(over.abort(new Error("the campaign is over"))));

@@ -73,6 +73,10 @@ export const reportSchema = v.object({
   ),
   workers: count,
   isolation: text,
+  sidecars: described(
+    v.object({ created: count, destroyed: count, left: v.array(text) }),
+    "What this process made; `left` names those that may still exist",
+  ),
   baseline: v.object({
     skipped: v.boolean(),
     commands: v.array(v.object({ name: text, durationMs: ms, timeoutMs: ms })),

@@ -91,6 +91,13 @@ export interface CampaignReport {
   readonly workers: number;
   /** The isolation in words: "overlay as root". */
   readonly isolation: string;
+  /** How many sidecars this process made, and what became of them. */
+  readonly sidecars: {
+    readonly created: number;
+    readonly destroyed: number;
+    /** Those that may still exist, by name. */
+    readonly left: readonly string[];
+  };
   readonly baseline: {
     readonly skipped: boolean;
     readonly commands: readonly {

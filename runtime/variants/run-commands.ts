@@ -54,7 +54,10 @@ const JUDGED = 4_194_304;
 /** How many characters of each stream a result keeps. */
 const TAIL = 16_384;
 
-/** Runs the builds, then the commands, in order until one decides. */
+/**
+ * Runs the builds, then the commands, in order until one decides. Run again on the same sandbox, after
+ * its connection was lost, it goes on with the command that was running.
+ */
 export async function runCommands(
   sandbox: Sandbox,
   options: CommandsOptions,
@@ -69,11 +72,12 @@ export async function runCommands(
     ...builds.map((command) => ({ command, phase: "build" as const })),
     ...commands.map((command) => ({ command, phase: "test" as const })),
   ];
-  for (const { command, phase } of steps) {
+  for (const [index, { command, phase }] of steps.entries()) {
     const timeoutMs = options.budgetOf(command);
     logs = options.logsOf?.(command);
     options.onCommand?.(command);
     const result = await sandbox.run(command.run, {
+      key: String(index),
       timeoutMs,
       signal,
       tailBytes: JUDGED,

@@ -1,11 +1,13 @@
-import { createHash } from "node:crypto";
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { createHash, randomUUID } from "node:crypto";
+import { link, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { SidecanaryError } from "../errors.ts";
 
 /** Where the campaigns of one working tree keep what outlives a process. */
 export interface StateFolder {
   readonly dir: string;
+  /** Marks what this folder's campaigns make elsewhere as theirs: 8 characters, drawn once. */
+  readonly owner: string;
   /** The engine's store. */
   readonly database: string;
   /** For the sandboxes of the local provider. */
@@ -35,7 +37,7 @@ export async function openStateFolder(stateHome: string, root: string): Promise<
     );
   }
   const dir = join(home, name);
-  const folder: StateFolder = {
+  const folder: Omit<StateFolder, "owner"> = {
     dir,
     database: join(dir, "campaigns.db"),
     work: join(dir, "work"),
@@ -44,11 +46,34 @@ export async function openStateFolder(stateHome: string, root: string): Promise<
   };
   try {
     for (const each of [dir, folder.work, folder.payload, folder.logs]) await makeFolder(each);
+    return { ...folder, owner: await readOwner(join(dir, "owner")) };
   } catch (error) {
     throw unusable(stateHome, error);
   }
-  return folder;
 }
+
+/** Of several processes that make it at once one wins, and all read what it wrote. */
+async function readOwner(path: string): Promise<string> {
+  const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  if (known !== undefined && OWNER.test(known)) return known;
+  const drawn = randomUUID().replaceAll("-", "").slice(0, 8);
+  const draft = `${path}.${drawn}`;
+  await writeFile(draft, drawn, { mode: 0o600 });
+  try {
+    // A link is made whole or not at all, and never over another one.
+    if (known === undefined) await link(draft, path);
+    else await rename(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return await readFile(path, "utf8");
+}
+
+const OWNER = /^[a-z0-9]{8}$/;
 
 /** The real path of a folder that may not exist yet; nothing is made before it is known to be outside. */
 async function realHome(path: string): Promise<string> {

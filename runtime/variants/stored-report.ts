@@ -50,6 +50,7 @@ export async function storedReport(
     workers: request.workers,
     isolation: provider.describe(),
     kind: provider.kind,
+    sidecars: provider.tally(),
     warnings: [...session.warnings],
     resumed,
   });

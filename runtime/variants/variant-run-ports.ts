@@ -2,7 +2,8 @@ import { fromPromise } from "xstate";
 import type { Failure } from "../../machines/failure.ts";
 import type { TestInput, VariantRunPorts } from "../../machines/variant-run/ports.ts";
 import type { TestOutcome } from "../../machines/variant-run/verdict.ts";
-import { SidecanaryError } from "../errors.ts";
+import { isSidecanaryError, SidecanaryError } from "../errors.ts";
+import { workFailure } from "../sidecars/host-failed.ts";
 import { leaseName, type RunKey, runRowKey } from "./campaign-ids.ts";
 import { sidecarName } from "./campaign-report.ts";
 import type { Held } from "./lease-desk.ts";
@@ -69,8 +70,16 @@ export function variantRunPorts(
       return { sidecar: held.worker.id };
     }),
 
-    // The provider brought the payload along when it made the sidecar.
-    sync: fromPromise(() => Promise.resolve()),
+    // A sidecar that is up has the payload: its own actor brought it there.
+    sync: fromPromise(async ({ input, signal }) => {
+      const session = sessionOf(input.campaign);
+      const key = keyOf(input);
+      const worker = sidecarName(session.provider.kind, input.sidecar);
+      report(session, { type: "state", variant: key.variant, worker, state: "syncing" });
+      const held = leases.get(runRowKey(key))?.held;
+      if (held?.worker.sidecar === undefined) return;
+      await session.desk.connected(held, held.worker.sidecar, signal);
+    }),
 
     patch: fromPromise(async ({ input, signal }) => {
       const session = sessionOf(input.campaign);
@@ -127,10 +136,12 @@ async function open(
   const { sidecar } = held.worker;
   if (sidecar === undefined) throw lost("The sidecar is gone.");
   const change = await changeFor(session, key);
+  await session.desk.connected(held, sidecar, signal);
   try {
     held.sandbox = await sidecar.open(change, signal);
   } catch (error) {
     signal.throwIfAborted();
+    if (isSidecanaryError(error, "host-failed")) throw workFailure(error);
     throw lost(error instanceof SidecanaryError ? error.message : String(error));
   }
 }
@@ -165,9 +176,14 @@ async function test(
         command: name,
       }),
   });
+  if (worker.sidecar !== undefined) await session.desk.connected(held, worker.sidecar, signal);
   const ran = await runCommands(sandbox, commands);
-  session.desk.close(held);
-  session.metrics.commandMs += ran.durationMs;
+  // Its connection is gone and the sandbox is not: the next attempt goes on there.
+  const isDetached = ran.status === "lost" && ran.failure?.class === "transient";
+  if (!isDetached) {
+    session.desk.close(held);
+    session.metrics.commandMs += ran.durationMs;
+  }
   signal.throwIfAborted();
   if (ran.status === "lost") {
     const failure = ran.failure ?? lost("The sandbox was lost.");

@@ -56,7 +56,7 @@ test("completionScript() of bash offers commands, options, values and files", as
 });
 
 test("completionScript() of bash completes a value with a colon from the colon on", async () => {
-  assert.equal(await offers("sidecanary", "variants", "--sidecar", "local"), [...SIDECARS]);
+  assert.equal(await offers("sidecanary", "variants", "--sidecar", "local"), SIDECARS.slice(0, 4));
   const words = ["sidecanary", "variants", "--sidecar", "local", ":", "o"];
   assert.equal(await offers(...words), ["overlay"]);
 });

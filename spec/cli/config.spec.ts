@@ -207,7 +207,7 @@ const WRONG: readonly (readonly [unknown, string])[] = [
   [{ timeout: "0s" }, 'timeout: "0s" is not a time'],
   [{ jobs: 0 }, "jobs must be a number of workers"],
   [{ killExitCodes: "7-5" }, 'killExitCodes: "7-5" is no list of exit codes'],
-  [{ sidecar: "ssh" }, "sidecar must be one of local"],
+  [{ sidecar: "ssh" }, "sidecar must be a sidecar: local"],
   ['{"commands": [', "it ends too early at line 1"],
 ];
 
@@ -235,13 +235,14 @@ test("settingsFrom() prefers a flag to sidecanary.json to the default", () => {
     baseline: "run",
     failFast: null,
     isolation: "auto",
+    choice: { kind: "local", isolation: "auto" },
   });
   const ofFile = settingsFrom({ baseline: "run" }, config, 4);
   assert.equal(
     [ofFile.workers, ofFile.timeoutMs, ofFile.timeoutMultiplier, ofFile.isolation],
     [2, 30_000, 3, "copy"],
   );
-  const flags = { baseline: "run", jobs: "3", timeout: 1, sidecar: "local" } as const;
+  const flags = { baseline: "run", jobs: "3", timeout: 1, sidecar: ["local"] } as const;
   const both = settingsFrom(flags, config, 4);
   assert.equal([both.workers, both.timeoutMs, both.isolation], [3, 1, "auto"]);
 });

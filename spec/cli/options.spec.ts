@@ -5,7 +5,8 @@ import { parseDuration } from "../../runtime/cli/options/parse-duration.ts";
 import { parseJobs } from "../../runtime/cli/options/parse-jobs.ts";
 import { parseKillExitCodes } from "../../runtime/cli/options/parse-kill-exit-codes.ts";
 import { parseCount, parseFactor } from "../../runtime/cli/options/parse-number.ts";
-import { parseSidecar, SIDECARS } from "../../runtime/cli/options/parse-sidecar.ts";
+import { parseSidecars } from "../../runtime/cli/options/parse-sidecar.ts";
+import { lanesOf } from "../../runtime/cli/settings.ts";
 import { suite } from "../harness.ts";
 
 const test = suite("options");
@@ -96,9 +97,31 @@ test("nameOf() gives a long command of several lines a short name of one", () =>
   assert.is(nameOf("x".repeat(100)).length, 60);
 });
 
-test("parseSidecar() takes every kind it names and no other", () => {
-  assert.equal(SIDECARS.map(parseSidecar), ["auto", "overlay", "reflink", "copy"]);
-  refuses(() => parseSidecar("ssh:host"));
+test("parseSidecars() takes every kind it names and no other", () => {
+  assert.equal(parseSidecars([]), { kind: "local", isolation: "auto" });
+  assert.equal(parseSidecars(["local:copy"]), { kind: "local", isolation: "copy" });
+  assert.equal(parseSidecars(["docker:node:22"]), { kind: "docker", target: "docker:node:22" });
+  assert.equal(parseSidecars(["circleci"]), { kind: "circleci", target: "circleci" });
+  assert.equal(parseSidecars(["https://h:1"]), { kind: "host", target: "https://h:1" });
+  for (const text of ["ssh:host", "local:x", "docker:", "podman:x", "", "ssh://a b"]) {
+    refuses(() => parseSidecars([text]));
+  }
+});
+
+test("parseSidecars() takes several machines by ssh, and nothing else twice", () => {
+  const targets = ["ssh://a", "wss://b/ssh/tunnel"];
+  assert.equal(parseSidecars(targets), { kind: "ssh", targets });
+  refuses(() => parseSidecars(["ssh://a", "local"]));
+  refuses(() => parseSidecars(["docker:a", "docker:b"]));
+});
+
+test("lanesOf() reads how many variants run at once on a host", () => {
+  assert.is(lanesOf("ssh://a"), 1);
+  assert.is(lanesOf("ssh://a?lanes=3"), 3);
+  assert.is(lanesOf("docker:a?network=none&lanes=12"), 12);
+  for (const lanes of ["0", "65", "x", "", "-1", "1.5"]) {
+    refuses(() => lanesOf(`ssh://a?lanes=${lanes}`));
+  }
 });
 
 test("parseCount() and parseFactor() refuse zero and words", () => {

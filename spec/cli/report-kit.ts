@@ -49,6 +49,7 @@ export function report(
     timings: { preflightMs: 100, baselineMs: 1_000, runningMs: 65_000, closingMs: 50 },
     workers: 2,
     isolation: "overlay as root",
+    sidecars: { created: 2, destroyed: 2, left: [] },
     baseline: { skipped: false, commands: [{ name: "test", durationMs: 900, timeoutMs: 20_000 }] },
     warnings: [],
     resumed: 0,

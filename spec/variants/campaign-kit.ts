@@ -50,6 +50,7 @@ export function request(
     failFast: null,
     fresh: false,
     isolation: "auto",
+    hosts: null,
     output: null,
     stateHome: join(repo.base, "state"),
     version: "1.2.3",

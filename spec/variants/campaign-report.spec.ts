@@ -75,6 +75,7 @@ function input(verdicts: readonly KnownVerdict[], more: Partial<ReportInput> = {
     workers: 2,
     isolation: "overlay",
     kind: "overlay",
+    sidecars: { created: 2, destroyed: 2, left: [] },
     warnings: [],
     resumed: 0,
     ...more,

@@ -289,6 +289,7 @@ test("a finished campaign leaves only its database and logs", async () => {
   const left = (await readdir(join(state, name))).sort();
   assert.equal(left.filter((each) => !each.startsWith("campaigns.db")), [
     "logs",
+    "owner",
     "payload",
     "work",
   ]);

@@ -15,12 +15,13 @@ import { emptyReport } from "../empty-report.ts";
 import type { CliIo } from "../io.ts";
 import { availableProcessors } from "../options/available-processors.ts";
 import { prepareOutput, writeOutput } from "../output-folder.ts";
+import { type HostFlags, hostsChoice } from "../hosts-choice.ts";
 import { type SettingFlags, settingsFrom, settingWarnings, stateHomeOf } from "../settings.ts";
 import { VERSION } from "../version.ts";
 import { type Plan, planVariants } from "./plan-variants.ts";
 
 /** What the command line says, parsed. */
-export interface VariantsOptions extends SettingFlags {
+export interface VariantsOptions extends SettingFlags, HostFlags {
   readonly command: readonly ProjectCommand[];
   readonly build: readonly ProjectCommand[];
   readonly name?: string | undefined;
@@ -106,9 +107,14 @@ function requestFor(
   const given = options.config === undefined ? undefined : at(io.cwd, options.config);
   const config = loadProjectConfig(io.cwd, given);
   const commands = chooseCommands(io.cwd, options, config);
-  const settings = settingsFrom(options, config?.config ?? {}, availableProcessors());
+  const { choice, ...settings } = settingsFrom(
+    options,
+    config?.config ?? {},
+    availableProcessors(),
+  );
   const request: CampaignRequest = {
     ...settings,
+    hosts: hostsChoice(choice, options, config?.config ?? {}, io),
     cwd: commands.folder,
     variants: chosen,
     builds: commands.builds,

@@ -1,10 +1,12 @@
 import type { Argument, Command, Option } from "commander";
 import { KILL_PRESETS } from "../options/parse-kill-exit-codes.ts";
+import { SIDECARS } from "../options/parse-sidecar.ts";
 
 /** Values that are worth offering among others. */
 const SUGGESTED: Readonly<Record<string, readonly string[]>> = {
   "--kill-exit-codes": KILL_PRESETS,
   "--jobs": ["auto", "50%"],
+  "--sidecar": SIDECARS,
 };
 
 /** What a value is completed with: these words, paths, or nothing. */

@@ -3,7 +3,7 @@ import { DURATION_PATTERN, LONGEST_MS } from "../options/parse-duration.ts";
 import { JOBS_PATTERN } from "../options/parse-jobs.ts";
 import { EXIT_CODES_PATTERN, KILL_PRESETS } from "../options/parse-kill-exit-codes.ts";
 import { HIGHEST_FACTOR } from "../options/parse-number.ts";
-import { SIDECARS } from "../options/parse-sidecar.ts";
+import { SIDECAR_PATTERN } from "../options/parse-sidecar.ts";
 
 const TIME = "must be a time: seconds (90), or a text like 500ms, 30s, 2m, 1h";
 
@@ -25,6 +25,9 @@ const command = v.union([
     timeout: v.optional(v.pipe(time, v.description("Its budget in place of the derived one"))),
   }, (issue) => issue.expected === "never" ? "is not a field of a command" : "must be there"),
 ], 'must be a command: a text, or {"run": …} with name and timeout if you like');
+
+const SIDECAR = "must be a sidecar: local, ssh://user@host, docker:IMAGE, circleci or https://host";
+const sidecar = v.pipe(v.string(SIDECAR), v.regex(SIDECAR_PATTERN, SIDECAR));
 
 const JOBS = 'must be a number of workers: 4, "50%" or "auto"';
 const CODES = `must be exit codes ("1", "1,2,5-9") or one of ${KILL_PRESETS.join(", ")}`;
@@ -67,9 +70,26 @@ export const projectConfigSchema = v.pipe(
       v.description("Which exit codes mean that the tests saw the change"),
     )),
     sidecar: v.optional(v.pipe(
-      v.picklist(SIDECARS, `must be one of ${SIDECARS.join(", ")}`),
-      v.description("Where the commands run; local where not given"),
+      v.union([sidecar, v.pipe(v.array(sidecar, SIDECAR), v.minLength(1, SIDECAR))], SIDECAR),
+      v.description("Where the commands run; local where not given. Several are machines by ssh"),
     )),
+    setup: v.optional(v.pipe(
+      v.union([
+        text,
+        v.strictObject({
+          run: v.pipe(text, v.description("Run by sh -c at the root of the payload")),
+          lockFiles: v.optional(v.pipe(
+            v.array(text, "must be an array of files"),
+            v.description("Run again when one of these changes; the usual lock files if not given"),
+          )),
+        }, (issue) => issue.expected === "never" ? "is not a field of a setup" : "must be there"),
+      ], 'must be a command: a text, or {"run": …, "lockFiles": […]}'),
+      v.description("Run once on each host after the first sync: npm ci"),
+    )),
+    image: v.optional(
+      v.pipe(text, v.description("The snapshot that CircleCI's sidecars start from")),
+    ),
+    orgId: v.optional(v.pipe(text, v.description("The organisation of CircleCI's sidecars"))),
   }, (issue) => issue.expected === "never" ? "is not a field of this file" : "must be an object"),
   v.title("sidecanary.json"),
   v.description("How sidecanary runs the variants of this project"),

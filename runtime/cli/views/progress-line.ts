@@ -24,6 +24,8 @@ export function progressLine(
       return campaignLine(progress, verbose);
     case "isolation":
       return `${count(progress.workers, "worker")}, ${sanitiseLine(progress.description)}`;
+    case "sync":
+      return undefined;
     case "baseline":
       return `Baseline: ${sanitiseLine(progress.name)} passes in ${duration(progress.durationMs)}`;
     case "state": {
