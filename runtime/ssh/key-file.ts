@@ -30,6 +30,10 @@ export function inspectKeyFile(text: string): KeyFile {
     case "EC PRIVATE KEY":
     case "DSA PRIVATE KEY":
       return { kind: "private", format: "pem", encrypted: /^Proc-Type:.*ENCRYPTED/m.test(text) };
+    case undefined:
+      break;
+    default:
+      return { kind: "unknown" };
   }
   if (/^PuTTY-User-Key-File-/.test(text)) {
     return { kind: "private", format: "putty", encrypted: !/^Encryption: none\s*$/m.test(text) };
