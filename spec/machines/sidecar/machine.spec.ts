@@ -1,19 +1,38 @@
 import * as assert from "uvu/assert";
+import { sidecarMachine } from "../../../machines/mod.ts";
 import { suite } from "../../harness.ts";
-import { failure, play, playLeased, playReady } from "./play.ts";
+import { PureActor } from "../../kit/pure-actor.ts";
+import {
+  disconnected,
+  failure,
+  play,
+  playLeased,
+  playReady,
+  playReattaching,
+  playSyncing,
+  steady,
+} from "./play.ts";
 
 const test = suite("sidecar/machine");
 
 const gone = failure("sidecar-lost", "ECONNRESET");
 const lost = { type: "LOST", failure: gone } as const;
 
-test("a sidecar goes booting, ready, leased, ready, draining, stopped", () => {
+const at = {
+  ready: "up.lease.ready|connection.attached",
+  leased: "up.lease.leased|connection.attached",
+  attaching: "up.lease.leased|connection.reattaching.attempting",
+  waiting: "up.lease.leased|connection.reattaching.waiting",
+} as const;
+
+test("a sidecar goes booting, syncing, ready, leased, ready, draining, stopped", () => {
   const sidecar = play();
   assert.is(sidecar.at, "booting.attempting");
-  assert.is(sidecar.done("boot", { endpoint: { port: 22 } }).at, "up.ready");
-  assert.is(sidecar.send({ type: "LEASE", by: "run-1" }).at, "up.leased");
+  assert.is(sidecar.done("boot", { endpoint: { port: 22 } }).at, "syncing.attempting");
+  assert.is(sidecar.done("sync").at, at.ready);
+  assert.is(sidecar.send({ type: "LEASE", by: "run-1" }).at, at.leased);
   assert.is(sidecar.snapshot.context.lease, "run-1");
-  assert.is(sidecar.send({ type: "RELEASE", by: "run-1" }).at, "up.ready");
+  assert.is(sidecar.send({ type: "RELEASE", by: "run-1" }).at, at.ready);
   assert.is(sidecar.snapshot.context.lease, null);
   assert.is(sidecar.send({ type: "DRAIN" }).at, "draining.destroying.attempting");
   assert.is(sidecar.done("destroy").at, "stopped");
@@ -27,13 +46,15 @@ test("a sidecar goes booting, ready, leased, ready, draining, stopped", () => {
 });
 
 test("every port is given the sidecar, its spec and what boot answered", () => {
-  const sidecar = playReady().send({ type: "DRAIN" });
+  const sidecar = playReady().send(disconnected).done("attach").send({ type: "DRAIN" });
   const key = { sidecar: "sc-1", spec: { image: "base" } };
   const endpoint = { port: 22 };
   assert.equal(sidecar.calls, [
-    { src: "boot", input: { ...key, attempt: 1 } },
+    { src: "boot", input: { ...key, attempt: 1, since: 1, fresh: false } },
+    { src: "sync", input: { ...key, endpoint, attempt: 2 } },
     { src: "watch", input: { ...key, endpoint } },
-    { src: "destroy", input: { ...key, endpoint, attempt: 2 } },
+    { src: "attach", input: { ...key, endpoint, attempt: 3 } },
+    { src: "destroy", input: { ...key, endpoint, attempt: 4 } },
   ]);
 });
 
@@ -50,13 +71,20 @@ test("one watch lives through leases", () => {
 test("LEASE by the holder changes nothing, by another is refused", () => {
   const sidecar = playLeased();
   sidecar.send({ type: "LEASE", by: "run-1" }).send({ type: "LEASE", by: "run-2" });
-  assert.is(sidecar.at, "up.leased");
+  assert.is(sidecar.at, at.leased);
   assert.is(sidecar.snapshot.context.lease, "run-1");
 });
 
 test("LEASE is ignored unless the sidecar is ready", () => {
   const lease = { type: "LEASE", by: "run-2" } as const;
-  for (const sidecar of [play(), playReady().send(lost), playReady().send({ type: "DRAIN" })]) {
+  const all = [
+    play(),
+    playSyncing(),
+    playReady().send(lost),
+    playReady().send(disconnected),
+    playReady().send({ type: "DRAIN" }),
+  ];
+  for (const sidecar of all) {
     const before = sidecar.at;
     assert.is(sidecar.send(lease).at, before);
     assert.is(sidecar.snapshot.context.lease, null);
@@ -64,7 +92,7 @@ test("LEASE is ignored unless the sidecar is ready", () => {
 });
 
 test("RELEASE by another is ignored", () => {
-  assert.is(playLeased().send({ type: "RELEASE", by: "run-2" }).at, "up.leased");
+  assert.is(playLeased().send({ type: "RELEASE", by: "run-2" }).at, at.leased);
   const draining = playLeased().send({ type: "DRAIN" }).send({ type: "RELEASE", by: "run-2" });
   assert.is(draining.at, "draining.returning");
 });
@@ -106,10 +134,16 @@ test("a transient failure of boot waits and is tried again", () => {
   assert.ok(sidecar.snapshot.hasTag("transient"));
   assert.equal([...sidecar.timers.values()], [100]);
   assert.equal(
-    sidecar.of("RETRYING").map(({ phase, attempt, delayMs }) => [phase, attempt, delayMs]),
-    [
-      ["booting", 1, 100],
-    ],
+    sidecar.of("RETRYING"),
+    [{
+      type: "RETRYING",
+      sidecar: "sc-1",
+      phase: "booting",
+      attempt: 1,
+      tries: 1,
+      failure: failure("transient"),
+      delayMs: 100,
+    }],
   );
   assert.is(sidecar.fire("backoff").invokes.get("boot")?.input.attempt, 2);
 });
@@ -155,7 +189,7 @@ test("a sidecar lost in boot counts as a restart", () => {
 test("one loss more than the limit destroys the sidecar", () => {
   const sidecar = playReady();
   for (let loss = 1; loss <= 2; loss++) {
-    sidecar.send(lost).fire("restart").done("boot", { endpoint: { port: 22 } });
+    sidecar.send(lost).fire("restart").done("boot", { endpoint: { port: 22 } }).done("sync");
   }
   sidecar.send({ type: "LEASE", by: "run-1" }).send(lost);
   assert.is(sidecar.at, "draining.destroying.attempting");
@@ -164,12 +198,13 @@ test("one loss more than the limit destroys the sidecar", () => {
 });
 
 test("losses are forgotten once it has stayed up for the quiet time, leases or not", () => {
-  const sidecar = playReady().send(lost).fire("restart").done("boot", { endpoint: null });
+  const sidecar = playReady().send(lost).fire("restart");
+  sidecar.done("boot", { endpoint: null }).done("sync");
   sidecar.send({ type: "LEASE", by: "run-1" });
   assert.equal([...sidecar.timers.values()], [60_000]);
   assert.is(sidecar.snapshot.context.restarts, 1);
   sidecar.fire("quiet");
-  assert.is(sidecar.at, "up.leased");
+  assert.is(sidecar.at, at.leased);
   assert.is(sidecar.snapshot.context.restarts, 0);
 });
 
@@ -202,4 +237,227 @@ test("a destroy is tried again while its failures are transient, then reported",
   }
   sidecar.fail("destroy", failure("transient"));
   assert.is(sidecar.snapshot.output?.destroyed, false);
+});
+
+test("a transient failure of sync waits and is tried again, by a policy of its own", () => {
+  const sidecar = playSyncing({ syncRetry: { ...steady, baseMs: 70 } });
+  sidecar.fail("sync", failure("transient"));
+  assert.is(sidecar.at, "syncing.waiting");
+  assert.ok(sidecar.snapshot.hasTag("transient"));
+  assert.equal([...sidecar.timers.values()], [70]);
+  assert.equal(
+    sidecar.of("RETRYING").map(({ phase, attempt, tries }) => [phase, attempt, tries]),
+    [["syncing", 2, 1]],
+  );
+  sidecar.fire("backoff");
+  assert.is(sidecar.invokes.get("sync")?.input.attempt, 3);
+  assert.is(sidecar.done("sync").at, at.ready);
+  assert.is(sidecar.snapshot.context.failure, null);
+});
+
+test("a sync that does not succeed is given up, and the sidecar is destroyed", () => {
+  const broken = failure("transient", "reset");
+  const worn = playSyncing().fail("sync", broken).fire("backoff").fail("sync", broken);
+  worn.fire("backoff").fail("sync", broken);
+  for (const sidecar of [worn, playSyncing().fail("sync", failure("permanent", "reset"))]) {
+    assert.is(sidecar.at, "draining.destroying.attempting");
+    assert.equal(sidecar.invokes.get("destroy")?.input.endpoint, { port: 22 });
+    assert.is(sidecar.done("destroy").snapshot.output?.cause?.code, "reset");
+    assert.is(sidecar.snapshot.output?.reason, "reset");
+  }
+});
+
+test("a sidecar lost in sync counts as a restart, and nobody is told", () => {
+  const sidecar = playSyncing().fail("sync", gone);
+  assert.is(sidecar.at, "lost");
+  assert.is(sidecar.snapshot.context.restarts, 1);
+  assert.equal(sidecar.of("SIDECAR_LOST"), []);
+  const last = playSyncing({ maxRestarts: 0 }).fail("sync", gone);
+  assert.is(last.done("destroy").snapshot.output?.reason, "sidecar-lost");
+});
+
+test("DRAIN destroys what is still syncing", () => {
+  for (const sidecar of [playSyncing(), playSyncing().fail("sync", failure("transient"))]) {
+    sidecar.send({ type: "DRAIN" });
+    assert.equal([...sidecar.invokes.keys()], ["destroy"]);
+    assert.is(sidecar.timers.size, 0);
+    assert.is(sidecar.done("destroy").snapshot.output?.reason, "drained");
+  }
+});
+
+test("boot is told to make a new one after a loss, until the losses are forgotten", () => {
+  const sidecar = play();
+  const asked = () => {
+    const { attempt, since, fresh } = sidecar.invokes.get("boot")?.input ?? {};
+    return [attempt, since, fresh];
+  };
+  sidecar.fail("boot", failure("transient")).fire("backoff");
+  assert.equal(asked(), [2, 1, false]);
+  sidecar.done("boot", { endpoint: { port: 22 } }).done("sync").send(lost).fire("restart");
+  assert.equal(asked(), [4, 4, true]);
+  sidecar.fail("boot", failure("transient")).fire("backoff");
+  assert.equal(asked(), [5, 4, true]);
+  sidecar.done("boot", { endpoint: { port: 22 } }).done("sync").fire("quiet").send(lost);
+  sidecar.fire("restart");
+  assert.equal(asked(), [7, 7, true]);
+});
+
+test("the endpoint of a lost sidecar is not the one that is destroyed", () => {
+  const sidecar = playReady().send(lost).fire("restart").send({ type: "DRAIN" });
+  assert.is(sidecar.invokes.get("destroy")?.input.endpoint, null);
+});
+
+test("DISCONNECTED dials again, and the lease is kept", () => {
+  const sidecar = playReattaching();
+  assert.is(sidecar.at, at.attaching);
+  assert.is(sidecar.snapshot.context.failure?.code, "reset");
+  assert.equal([...sidecar.invokes.keys()].sort(), ["attach", "watch"]);
+  assert.is(sidecar.done("attach").at, at.leased);
+  assert.is(sidecar.snapshot.context.lease, "run-1");
+  assert.is(sidecar.snapshot.context.failure, null);
+  assert.equal(sidecar.effects, []);
+});
+
+test("one watch lives through reattaching", () => {
+  const sidecar = playReattaching().fail("attach", failure("transient")).fire("backoff");
+  sidecar.done("attach").send(disconnected).done("attach");
+  assert.ok(sidecar.invokes.has("watch"));
+  assert.is(sidecar.calls.filter(({ src }) => src === "watch").length, 1);
+});
+
+test("a transient failure of attach waits and is tried again, by a policy of its own", () => {
+  const sidecar = playReattaching({ reattachRetry: { ...steady, baseMs: 30 } });
+  sidecar.fail("attach", failure("transient"));
+  assert.is(sidecar.at, at.waiting);
+  assert.ok(sidecar.snapshot.hasTag("transient"));
+  assert.equal([...sidecar.timers.values()], [60_000, 30]);
+  assert.equal(
+    sidecar.of("RETRYING").map(({ phase, attempt, tries, delayMs }) => [
+      phase,
+      attempt,
+      tries,
+      delayMs,
+    ]),
+    [["reattaching", 3, 1, 30]],
+  );
+  sidecar.fire("backoff");
+  assert.is(sidecar.invokes.get("attach")?.input.attempt, 4);
+});
+
+test("tries are counted anew when the connection has stood meanwhile", () => {
+  const sidecar = playReattaching();
+  for (let drop = 1; drop <= 5; drop++) {
+    sidecar.fail("attach", failure("transient")).fire("backoff").done("attach");
+    sidecar.send(disconnected);
+  }
+  assert.is(sidecar.at, at.attaching);
+  assert.is(sidecar.snapshot.context.tries, 1);
+});
+
+test("an attach that does not succeed has lost the sidecar, and the lease is void", () => {
+  const refused = failure("transient", "refused");
+  const worn = playReattaching().fail("attach", refused).fire("backoff").fail("attach", refused);
+  worn.fire("backoff").fail("attach", refused);
+  const all = [
+    worn,
+    playReattaching().fail("attach", failure("permanent", "refused")),
+    playReattaching().fail("attach", failure("sidecar-lost", "refused")),
+  ];
+  for (const sidecar of all) {
+    assert.is(sidecar.at, "lost");
+    assert.is(sidecar.snapshot.context.lease, null);
+    assert.equal([...sidecar.invokes.keys()], []);
+    assert.equal([...sidecar.timers.values()], [100]);
+    assert.equal(sidecar.of("SIDECAR_LOST"), [{
+      type: "SIDECAR_LOST",
+      sidecar: "sc-1",
+      by: "run-1",
+      failure: failure("sidecar-lost", "refused"),
+    }]);
+    assert.is(sidecar.fire("restart").invokes.get("boot")?.input.fresh, true);
+  }
+});
+
+test("an attach that fails for good beyond the restart limit destroys the sidecar", () => {
+  const sidecar = playReattaching({ maxRestarts: 0 }).fail("attach", failure("permanent", "key"));
+  assert.is(sidecar.at, "draining.destroying.attempting");
+  assert.is(sidecar.of("SIDECAR_LOST")[0]?.by, "run-1");
+  sidecar.done("destroy");
+  assert.is(sidecar.snapshot.output?.reason, "sidecar-lost");
+  assert.is(sidecar.snapshot.output?.cause?.code, "key");
+});
+
+test("LOST while it is dialled again, or waited for, loses the sidecar", () => {
+  for (
+    const sidecar of [playReattaching(), playReattaching().fail("attach", failure("transient"))]
+  ) {
+    sidecar.send(lost);
+    assert.is(sidecar.at, "lost");
+    assert.is(sidecar.invokes.size, 0);
+    assert.equal([...sidecar.timers.values()], [100]);
+  }
+});
+
+test("DISCONNECTED while it is dialled is a try that failed, while it waits it is nothing", () => {
+  const sidecar = playReattaching().send(disconnected);
+  assert.is(sidecar.at, at.waiting);
+  assert.not(sidecar.invokes.has("attach"));
+  assert.is(sidecar.send(disconnected).at, at.waiting);
+  assert.is(sidecar.of("RETRYING").length, 1);
+  sidecar.fire("backoff").send(disconnected).fire("backoff").send(disconnected);
+  assert.is(sidecar.at, "lost");
+});
+
+test("RELEASE while it is dialled again makes it ready, and LEASE has to wait", () => {
+  const sidecar = playReattaching().send({ type: "RELEASE", by: "run-1" });
+  assert.is(sidecar.at, "up.lease.ready|connection.reattaching.attempting");
+  assert.is(sidecar.send({ type: "LEASE", by: "run-2" }).snapshot.context.lease, null);
+  assert.is(sidecar.done("attach").at, at.ready);
+  assert.is(sidecar.send({ type: "LEASE", by: "run-2" }).snapshot.context.lease, "run-2");
+});
+
+test("losses are forgotten while it is dialled again too", () => {
+  const sidecar = playReattaching().send(lost).fire("restart");
+  sidecar.done("boot", { endpoint: null }).done("sync").send(disconnected).fire("quiet");
+  assert.is(sidecar.at, "up.lease.ready|connection.reattaching.attempting");
+  assert.is(sidecar.snapshot.context.restarts, 0);
+});
+
+test("DRAIN while it is dialled again destroys it, after its lease where one is held", () => {
+  const free = playReady().send(disconnected).send({ type: "DRAIN" });
+  assert.is(free.at, "draining.destroying.attempting");
+  assert.equal([...free.invokes.keys()], ["destroy"]);
+  const held = playReattaching().fail("attach", failure("transient")).send({ type: "DRAIN" });
+  assert.is(held.at, "draining.returning");
+  assert.equal([...held.invokes.keys()], ["watch"]);
+  assert.equal([...held.timers.values()], [5_000]);
+  assert.is(held.send({ type: "RELEASE", by: "run-1" }).at, "draining.destroying.attempting");
+});
+
+test("DISCONNECTED of a leased sidecar that drains changes nothing", () => {
+  const sidecar = playLeased().send({ type: "DRAIN" }).send(disconnected);
+  assert.is(sidecar.at, "draining.returning");
+  assert.is(sidecar.snapshot.context.lease, "run-1");
+});
+
+test("the wait is not shorter than the failure asks for", () => {
+  const punished = { ...failure("transient", "authentication"), retryAfterMs: 6_000 };
+  const booting = play().fail("boot", punished);
+  const syncing = playSyncing().fail("sync", punished);
+  const attaching = playReattaching().fail("attach", punished);
+  for (const sidecar of [booting, syncing, attaching]) {
+    assert.is(sidecar.of("RETRYING")[0]?.delayMs, 6_000);
+    assert.ok([...sidecar.timers.values()].includes(6_000));
+  }
+});
+
+test("without policies, boot has 12 tries, sync 5, attach and destroy 3", () => {
+  const { retry, syncRetry, reattachRetry, destroyRetry } = new PureActor(sidecarMachine, {
+    sidecar: "sc-1",
+    spec: null,
+  }).snapshot.context;
+  assert.equal(
+    [retry, syncRetry, reattachRetry, destroyRetry].map(({ maxAttempts }) => maxAttempts),
+    [12, 5, 3, 3],
+  );
 });

@@ -3,7 +3,7 @@ import { type EventFromLogic, type SnapshotFrom, transition } from "xstate";
 import { getShortestPaths } from "xstate/graph";
 import { sidecarMachine } from "../../../machines/mod.ts";
 import { suite } from "../../harness.ts";
-import { failure, steady } from "./play.ts";
+import { disconnected, failure, steady } from "./play.ts";
 
 type Snapshot = SnapshotFrom<typeof sidecarMachine>;
 type Event = EventFromLogic<typeof sidecarMachine>;
@@ -16,6 +16,7 @@ const messages = [
   { type: "RELEASE", by: "run-2" },
   { type: "DRAIN" },
   { type: "LOST", failure: failure("sidecar-lost") },
+  disconnected,
 ] as const;
 
 /** Every event that can come: answers of the invoked port, the state's timers, messages. */
@@ -45,6 +46,8 @@ const reached = getShortestPaths(sidecarMachine, {
     sidecar: "sc-1",
     spec: null,
     retry: { ...steady, maxAttempts: 2 },
+    syncRetry: { ...steady, maxAttempts: 2 },
+    reattachRetry: { ...steady, maxAttempts: 2 },
     destroyRetry: { ...steady, maxAttempts: 2 },
     maxRestarts: 1,
   },
@@ -62,8 +65,14 @@ test("every state is reached", () => {
     [
       { booting: "attempting" },
       { booting: "waiting" },
-      { up: "ready" },
-      { up: "leased" },
+      { syncing: "attempting" },
+      { syncing: "waiting" },
+      { up: { lease: "ready", connection: "attached" } },
+      { up: { lease: "ready", connection: { reattaching: "attempting" } } },
+      { up: { lease: "ready", connection: { reattaching: "waiting" } } },
+      { up: { lease: "leased", connection: "attached" } },
+      { up: { lease: "leased", connection: { reattaching: "attempting" } } },
+      { up: { lease: "leased", connection: { reattaching: "waiting" } } },
       "lost",
       { draining: "returning" },
       { draining: { destroying: "attempting" } },
@@ -92,6 +101,22 @@ test("a lease is held in leased and returning, and nowhere else", () => {
   for (const { value, context } of reached) {
     const held = /leased|returning/.test(JSON.stringify(value));
     assert.is(context.lease !== null, held, JSON.stringify(value));
+  }
+});
+
+test("attach is invoked while it is dialled again, and at no other time", () => {
+  for (const state of reached) {
+    const value = JSON.stringify(state.value);
+    const dials = value.includes('"reattaching":"attempting"');
+    assert.is(state.children.attach !== undefined, dials, value);
+  }
+});
+
+test("an endpoint is known from syncing on, until the sidecar is lost", () => {
+  for (const { value, context } of reached) {
+    const name = JSON.stringify(value);
+    if (/syncing|"up"|returning/.test(name)) assert.is.not(context.endpoint, null, name);
+    if (/booting|lost/.test(name)) assert.is(context.endpoint, null, name);
   }
 });
 
