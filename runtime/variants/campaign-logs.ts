@@ -4,7 +4,7 @@ import type { CampaignRequest } from "./campaign-request.ts";
 import type { Records } from "./records.ts";
 import type { CampaignReport } from "./report.ts";
 import { collections } from "./session.ts";
-import type { StateFolder } from "./state-folder.ts";
+import type { StateFolder } from "../state-folder.ts";
 
 /** How many campaigns of a working tree keep their logs and rows. */
 const KEPT_CAMPAIGNS = 5;

@@ -7,7 +7,7 @@ import { checkoutPayload } from "../sync/checkout.ts";
 import { runGit } from "../sync/git.ts";
 import type { Payload } from "../sync/payload.ts";
 import type { CampaignRequest } from "./campaign-request.ts";
-import type { StateFolder } from "./state-folder.ts";
+import type { StateFolder } from "../state-folder.ts";
 
 /**
  * Writes the payload out and finds the best isolation that works here.

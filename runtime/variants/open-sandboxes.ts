@@ -4,7 +4,7 @@ import type { Payload } from "../sync/payload.ts";
 import type { CampaignRequest } from "./campaign-request.ts";
 import { openLocalSandboxes } from "./local-sandboxes.ts";
 import { report, type Session } from "./session.ts";
-import type { StateFolder } from "./state-folder.ts";
+import type { StateFolder } from "../state-folder.ts";
 
 /** How long a host of a campaign is anybody's to leave alone, in ms: a day. */
 const HOST_TTL_MS = 86_400_000;

@@ -17,7 +17,7 @@ import { planOf } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import { Records } from "./records.ts";
 import { report, type Session } from "./session.ts";
-import { openStateFolder, type StateFolder } from "./state-folder.ts";
+import { openStateFolder, type StateFolder } from "../state-folder.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { machineHashes } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { link, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { SidecanaryError } from "../errors.ts";
+import { SidecanaryError } from "./errors.ts";
 
 /** Where the campaigns of one working tree keep what outlives a process. */
 export interface StateFolder {

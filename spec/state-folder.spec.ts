@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { isSidecanaryError } from "../../runtime/errors.ts";
-import { openStateFolder } from "../../runtime/variants/state-folder.ts";
-import { suite } from "../harness.ts";
-import { tempDir } from "../kit/temp-dir.ts";
+import { isSidecanaryError } from "../runtime/errors.ts";
+import { openStateFolder } from "../runtime/state-folder.ts";
+import { suite } from "./harness.ts";
+import { tempDir } from "./kit/temp-dir.ts";
 
 const test = suite("state-folder");
 
