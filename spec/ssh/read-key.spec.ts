@@ -163,7 +163,7 @@ pairs(
   "ensureKeyPair() makes an ed25519 key of mode 600 in OpenSSH's format, and keeps it",
   async () => {
     const dir = join(await tempDir(), "keys");
-  const text = Buffer.from("to be signed");
+    const text = Buffer.from("to be signed");
     const pair = await ensureKeyPair(dir);
     assert.is(pair.path, join(dir, "id_ed25519"));
     assert.is((await stat(pair.path)).mode & 0o777, 0o600);
