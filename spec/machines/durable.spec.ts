@@ -16,6 +16,8 @@ import {
   type Closed,
   type CloseInput,
   type DestroyInput,
+  type DisconnectedEvent,
+  type Failure,
   type Lease,
   type LeaseInput,
   type Patched,
@@ -34,6 +36,7 @@ import {
 import { openEngine, VirtualClock } from "../../runtime/engine/mod.ts";
 import type { Json } from "../../runtime/json.ts";
 import { openMemoryStore } from "../../runtime/store/memory/memory-store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { suite } from "../harness.ts";
 import { ManualClock } from "../kit/manual-clock.ts";
 import { failure, outcome, steady } from "./variant-run/play.ts";
@@ -159,6 +162,125 @@ test("a sidecar that is lost too often ends alike in the engine and as a bare ac
   assert.equal(durable, await runBare(machine, input));
   assert.equal((durable[0] as { reason?: Json }).reason, "sidecar-lost");
   assert.is(durable[1], 100 + 200);
+});
+
+test("a sidecar whose connection breaks ends alike in the engine and as a bare actor", async () => {
+  const machine = () => {
+    const log: string[] = [];
+    const note = (src: string, attempt: number) => log.push(`${src} ${attempt}`);
+    return {
+      log,
+      machine: provideSidecar({
+        boot: fromPromise<Booted, BootInput>(({ input }) => {
+          note(input.fresh ? "boot anew" : "boot", input.attempt);
+          return Promise.resolve({ endpoint: input.attempt });
+        }),
+        sync: fromPromise<void, SyncInput>(({ input }) => {
+          note("sync", input.attempt);
+          return input.attempt === 2 ? Promise.reject(failure("transient")) : Promise.resolve();
+        }),
+        watch: fromCallback<EventObject, WatchInput>(({ sendBack }) => {
+          queueMicrotask(() =>
+            sendBack({ type: "DISCONNECTED", failure: failure("transient", "reset") })
+          );
+        }),
+        attach: fromPromise<void, AttachInput>(({ input }) => {
+          note("attach", input.attempt);
+          return Promise.reject(failure(input.attempt === 9 ? "permanent" : "transient"));
+        }),
+        destroy: fromPromise<void, DestroyInput>(({ input }) => {
+          note("destroy", input.attempt);
+          return Promise.resolve();
+        }),
+      }),
+    };
+  };
+  const policies = { retry: { ...steady }, syncRetry: { ...steady }, reattachRetry: { ...steady } };
+  const input = { sidecar: "sc-1", spec: null, ...policies, maxRestarts: 1 };
+  const [durable, bare] = [machine(), machine()];
+  const end = await runDurably(durable.machine, input);
+  assert.equal(end, await runBare(bare.machine, input));
+  assert.equal(end, [{
+    sidecar: "sc-1",
+    destroyed: true,
+    reason: "sidecar-lost",
+    cause: failure("sidecar-lost"),
+    failure: null,
+  }, 100 + (100 + 200) + 100]);
+  assert.equal(durable.log, bare.log);
+  assert.equal(durable.log, [
+    "boot 1",
+    "sync 2",
+    "sync 3",
+    "attach 4",
+    "attach 5",
+    "attach 6",
+    "boot anew 7",
+    "sync 8",
+    "attach 9",
+    "destroy 10",
+  ]);
+});
+
+/** An engine over `store` whose sidecar's connection is in the hands of the test. */
+async function openSidecarEngine(store: Store, clock: VirtualClock) {
+  const sent: ((event: DisconnectedEvent) => void)[] = [];
+  const dials: ((failed?: Failure) => void)[] = [];
+  const engine = await openEngine({ store, clock });
+  engine.register(provideSidecar({
+    boot: fromPromise<Booted, BootInput>(() => Promise.resolve({ endpoint: 22 })),
+    sync: fromPromise<void, SyncInput>(() => Promise.resolve()),
+    watch: fromCallback<EventObject, WatchInput>(({ sendBack }) => void sent.push(sendBack)),
+    attach: fromPromise<void, AttachInput>(() =>
+      new Promise((resolve, reject) => {
+        dials.push((failed) => failed === undefined ? resolve() : reject(failed));
+      })
+    ),
+    destroy: fromPromise<void, DestroyInput>(() => Promise.resolve()),
+  }));
+  const connection = (wanted: Json) =>
+    engine.waitFor("sc-1", ({ value }) => {
+      const up = (value as { readonly up?: { readonly connection?: Json } }).up;
+      return JSON.stringify(up?.connection) === JSON.stringify(wanted);
+    });
+  return { engine, sent, dials, connection };
+}
+
+test("a lease outlives a lost connection and the process that had it, in the engine", async () => {
+  const store = openMemoryStore();
+  const clock = new VirtualClock();
+  const reset = failure("transient", "reset");
+  const first = await openSidecarEngine(store, clock);
+  await first.engine.start("sc-1", "sidecar", { input: { sidecar: "sc-1", spec: null } });
+  await first.connection("attached");
+  await first.engine.deliver("sc-1", { type: "LEASE", by: "run-1" }, { eventId: "lease-1" });
+  await first.engine.idle();
+  first.sent[0]?.({ type: "DISCONNECTED", failure: { ...reset } });
+  await first.connection({ reattaching: "attempting" });
+  await first.engine.idle();
+  assert.is(first.dials.length, 1);
+  await first.engine.close();
+
+  const second = await openSidecarEngine(store, clock);
+  try {
+    await second.engine.idle();
+    assert.is(second.sent.length, 1, "watch runs again");
+    assert.is(second.dials.length, 1, "attach runs again");
+    first.dials[0]?.(failure("permanent"));
+    second.dials[0]?.(reset);
+    await second.connection({ reattaching: "waiting" });
+    await clock.runNext();
+    await second.connection({ reattaching: "attempting" });
+    await second.engine.idle();
+    second.dials[1]?.();
+    await second.connection("attached");
+    const { context, value } = await second.engine.actor("sc-1") ?? {};
+    assert.equal(value, { up: { lease: "leased", connection: "attached" } });
+    assert.is((context as { readonly lease?: Json }).lease, "run-1");
+    assert.is(second.sent.length, 1, "one watch outlives reattaching");
+  } finally {
+    await second.engine.close();
+  }
 });
 
 test("a campaign counts alike in the engine and as a bare actor", async () => {

@@ -163,6 +163,38 @@ test("an error outcome keeps its reason, and has one in any case", () => {
   assert.is(bare.snapshot.output?.reason, "unexplained");
 });
 
+test("a transient failure of the commands keeps the lease and the tree, and counts a run more", () => {
+  const run = playTo("testing").fail("test", failure("transient", "reset"));
+  assert.is(run.at, "testing.waiting");
+  assert.equal(run.snapshot.context.lease, { attempt: 1, sidecar: "s1" });
+  run.fire("backoff");
+  assert.equal(run.invokes.get("test")?.input, {
+    ...release,
+    attempt: 5,
+    sidecar: "s1",
+    tree: "t1",
+    alone: false,
+  });
+  assert.equal(run.of("release"), []);
+  run.done("test", outcome("killed"));
+  assert.is(run.snapshot.output?.status, "killed");
+  assert.is(run.snapshot.output?.attempts, 2);
+  assert.is(run.snapshot.output?.losses, 0);
+  assert.equal(run.of("release"), [{ ...release, attempt: 1, sidecar: "s1" }]);
+});
+
+test("LOST while the commands wait for another try books another sidecar", () => {
+  const run = playTo("testing").fail("test", failure("transient", "reset"));
+  run.send({ type: "LOST", sidecar: "s1", failure: failure("sidecar-lost", "reset") });
+  assert.is(run.at, "booting.attempting");
+  assert.equal([...run.timers.keys()], []);
+  assert.equal(run.of("release"), [{ ...release, attempt: 1, sidecar: "s1" }]);
+  run.done("lease", { sidecar: "s2" }).done("sync").done("patch", { tree: "t1" });
+  run.done("test", outcome("survived"));
+  const { status, sidecar, attempts, losses } = run.snapshot.output ?? {};
+  assert.equal([status, sidecar, attempts, losses], ["survived", "s2", 2, 1]);
+});
+
 test("LOST of the leased sidecar rebooks at once, from waiting too", () => {
   for (const phase of ["syncing", "patching", "testing"] as const) {
     const run = playTo(phase).fail(portOf[phase], failure("transient"));
