@@ -29,10 +29,15 @@ export interface GitOptions {
    */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * What git reads from its standard input.
+   * What git reads from its standard input: bytes, or the descriptor of an open file.
    * @default nothing
    */
-  readonly input?: Uint8Array | undefined;
+  readonly input?: Uint8Array | number | undefined;
+  /**
+   * The descriptor of an open file that takes the standard output, which is then not answered.
+   * @default undefined
+   */
+  readonly output?: number | undefined;
   /** Kills git when it fires. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,12 +59,16 @@ const OLDEST = [2, 30] as const;
  * @throws the signal's reason when it was aborted
  */
 export async function runGit(args: readonly string[], options: GitOptions): Promise<GitResult> {
-  const { cwd, input, signal } = options;
+  const { cwd, input, output, signal } = options;
   signal?.throwIfAborted();
   const child = spawn("git", args, {
     cwd,
     env: environment(options),
-    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    stdio: [
+      typeof input === "number" ? input : input === undefined ? "ignore" : "pipe",
+      output ?? "pipe",
+      "pipe",
+    ],
     windowsHide: true,
   });
   const kill = () => void child.kill("SIGKILL");
@@ -77,7 +86,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
         if (cause.code !== "EPIPE" && cause.code !== "ECONNRESET") reject(cause);
       });
     });
-    child.stdin?.end(input);
+    if (typeof input !== "number") child.stdin?.end(input);
     const exitCode = await ended;
     signal?.throwIfAborted();
     return {

@@ -3,6 +3,7 @@ import { realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import type { Stats } from "node:fs";
 import { type BytePath, fromText, parentOf, splitNul, toText } from "./byte-path.ts";
+import { alternate } from "./alternate.ts";
 import { git, type GitOptions, runGit } from "./git.ts";
 import { isReachable, lstatLive } from "./live-path.ts";
 
@@ -119,11 +120,6 @@ export async function partGit(
       indexFile: posix.join(scratchGitDir, "no-index"),
     },
   };
-}
-
-/** A path in a list that `:` separates, quoted as git reads it. */
-function alternate(path: string): string {
-  return `"${path.replace(/["\\]/g, "\\$&")}"`;
 }
 
 function firstLine(output: Uint8Array): string {
