@@ -11,7 +11,7 @@ import { openTerminal } from "./open-terminal.ts";
 import { runOnChannel } from "./run-on-channel.ts";
 import type { SshHost } from "./ssh-host.ts";
 import { stillChannel } from "./still-channel.ts";
-import { wrapCommand } from "./wrap-command.ts";
+import { wrapCommand, type WrappedCommand } from "./wrap-command.ts";
 
 /** What a connection is made of, once it is ready. */
 export interface ConnectionParts {
@@ -68,7 +68,8 @@ export class SshConnection implements SshHost {
   }
 
   async exec(request: HostExec): Promise<HostExit> {
-    const line = wrapCommand(request.command);
+    const { line, input } = wrapCommand(request.command);
+    const work = input === undefined ? request : { ...request, stdin: after(input, request.stdin) };
     const start: Start = (callback) => this.#parts.client.exec(line, callback);
     const { signal } = request;
     const abort = AbortSignal.any([signal, this.#gone.signal]);
@@ -76,7 +77,7 @@ export class SshConnection implements SshHost {
     const leave = await this.#slots.enter(abort);
     const running = await this.#open(start, "session", abort, leave, (channel) => ({
       channel,
-      exit: runOnChannel(channel, request),
+      exit: runOnChannel(channel, work),
     }));
     return await this.#settled(running.channel, running.exit, signal);
   }
@@ -84,7 +85,9 @@ export class SshConnection implements SshHost {
   readonly terminal = async (options: TerminalOptions): Promise<HostTerminal> => {
     const { client } = this.#parts;
     const { term, columns: cols, rows, command } = options;
-    const line = command === undefined ? undefined : wrapCommand(command);
+    const wrapped: Partial<WrappedCommand> = command === undefined ? {} : wrapCommand(command);
+    const { line, input } = wrapped;
+    if (input !== undefined) throw new RangeError("The command of a terminal is too long");
     const start: Start = (callback) =>
       line === undefined
         ? client.shell({ term, cols, rows }, callback)
@@ -253,6 +256,15 @@ export class SshConnection implements SshHost {
       kind: "reconnect",
     }, cause);
   }
+}
+
+async function* after(
+  first: Uint8Array,
+  rest: HostExec["stdin"],
+): AsyncIterable<Uint8Array> {
+  yield first;
+  if (rest instanceof Uint8Array) yield rest;
+  else if (rest !== undefined) yield* rest;
 }
 
 /** Input that is written by hand, and ends with the channel. */

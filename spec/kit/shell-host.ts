@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import type { Host, HostExec, HostExit } from "../../runtime/sidecars/host.ts";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
+import { feed } from "../../runtime/ssh/feed.ts";
 
 /** A host on this machine, by `sh`, with a connection that can be cut. */
 export interface ShellHost extends Host {
@@ -61,8 +62,17 @@ async function exec(
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
-  child.stdout.on("data", (chunk: Uint8Array) => onStdout?.(chunk));
-  child.stderr.on("data", (chunk: Uint8Array) => onStderr?.(chunk));
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => fail = reject);
+  const guarded = (take: ((chunk: Uint8Array) => void) | undefined) => (chunk: Uint8Array) => {
+    try {
+      take?.(chunk);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  child.stdout.on("data", guarded(onStdout));
+  child.stderr.on("data", guarded(onStderr));
   child.stdin.on("error", () => {});
   let leave: (error: unknown) => void = () => {};
   const left = new Promise<never>((_, reject) => leave = reject);
@@ -83,25 +93,15 @@ async function exec(
       resolve(code === null ? { kind: "signal", name: name ?? "SIGKILL" } : { kind: "exit", code });
     });
   });
+  const over = new Promise((resolve) => child.stdin.once("close", resolve));
+  feed(child.stdin, stdin, over).catch(fail);
   try {
-    void feed(child.stdin, stdin);
-    return await Promise.race([exited, left]);
+    return await Promise.race([exited, left, failed]);
+  } catch (error) {
+    cut(error);
+    throw error;
   } finally {
     cuts.delete(whenCut);
     signal.removeEventListener("abort", whenAborted);
   }
-}
-
-async function feed(pipe: NodeJS.WritableStream, stdin: HostExec["stdin"]): Promise<void> {
-  if (stdin === undefined || stdin instanceof Uint8Array) return void pipe.end(stdin ?? "");
-  for await (const chunk of stdin) {
-    if (!pipe.writable) return;
-    if (!pipe.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        pipe.once("drain", resolve);
-        pipe.once("close", resolve);
-      });
-    }
-  }
-  pipe.end();
 }

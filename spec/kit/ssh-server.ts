@@ -336,17 +336,22 @@ export function newKey(): ParsedKey {
   return key;
 }
 
-/** A new private key in OpenSSH's format. */
+/** A new private key in OpenSSH's format. One in a dozen that ssh2 makes is malformed. */
 export function newKeyPem(): string {
-  return ssh2.utils.generateKeyPairSync("ed25519").private;
+  while (true) {
+    const pem = ssh2.utils.generateKeyPairSync("ed25519").private;
+    if (!(ssh2.utils.parseKey(pem) instanceof Error)) return pem;
+  }
 }
 
 /** Resolves when the chunk was sent; ssh2 would send a part of it again if that was not awaited. */
 function send(channel: ServerChannel, to: "out" | "err", chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      const inner = channel as unknown as Record<"_chunk" | "_chunkErr", unknown>;
-      inner._chunk = inner._chunkErr = undefined;
+      const inner = channel as unknown as Record<string, unknown>;
+      for (const left of ["_chunk", "_chunkcb", "_chunkErr", "_chunkcbErr"]) {
+        inner[left] = undefined;
+      }
       resolve();
     };
     if (to === "out") channel.write(chunk, done);
