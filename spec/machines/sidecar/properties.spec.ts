@@ -41,6 +41,25 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Move>({ kind: "watch-breaks" }) },
 );
 const moves = fc.array(move, { maxLength: 80 });
+/** Without DRAIN and what can never work, which end most lives before much has gone wrong. */
+const misfortunes = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.constantFrom<Luck>("works", "works", "answer-lost", "gone")
+        .map((luck): Move => ({ kind: "answer", luck })),
+    },
+    { weight: 4, arbitrary: fc.constant<Move>({ kind: "timer", pick: 0 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constant<Move>({
+        kind: "event",
+        event: { type: "LOST", failure: failure("sidecar-lost") },
+      }),
+    },
+  ),
+  { minLength: 10, maxLength: 60 },
+);
 const limits = fc.record({ maxAttempts: fc.integer({ min: 1, max: 3 }), maxRestarts: fc.nat(2) });
 
 /** A sidecar whose ports are played by a {@link HostModel}, and what happened to it. */
@@ -148,7 +167,7 @@ test("a sidecar keeps its limits, and stops once it is drained", async () => {
 
 test("what was made is destroyed or reported, and no more is made than was lost", async () => {
   await check(
-    fc.property(limits, moves, (limit, sequence) => {
+    fc.property(limits, fc.oneof(moves, misfortunes), (limit, sequence) => {
       const life = new Life(limit);
       for (const move of sequence) {
         if (!life.isOver) life.make(move);
