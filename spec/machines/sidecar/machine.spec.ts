@@ -10,7 +10,6 @@ import {
   playReady,
   playReattaching,
   playSyncing,
-  steady,
 } from "./play.ts";
 
 const test = suite("sidecar/machine");
@@ -18,21 +17,17 @@ const test = suite("sidecar/machine");
 const gone = failure("sidecar-lost", "ECONNRESET");
 const lost = { type: "LOST", failure: gone } as const;
 
-const at = {
-  ready: "up.lease.ready|connection.attached",
-  leased: "up.lease.leased|connection.attached",
-  attaching: "up.lease.leased|connection.reattaching.attempting",
-  waiting: "up.lease.leased|connection.reattaching.waiting",
-} as const;
-
 test("a sidecar goes booting, syncing, ready, leased, ready, draining, stopped", () => {
   const sidecar = play();
   assert.is(sidecar.at, "booting.attempting");
   assert.is(sidecar.done("boot", { endpoint: { port: 22 } }).at, "syncing.attempting");
-  assert.is(sidecar.done("sync").at, at.ready);
-  assert.is(sidecar.send({ type: "LEASE", by: "run-1" }).at, at.leased);
+  assert.is(sidecar.done("sync").at, "up.lease.ready|connection.attached");
+  assert.is(sidecar.send({ type: "LEASE", by: "run-1" }).at, "up.lease.leased|connection.attached");
   assert.is(sidecar.snapshot.context.lease, "run-1");
-  assert.is(sidecar.send({ type: "RELEASE", by: "run-1" }).at, at.ready);
+  assert.is(
+    sidecar.send({ type: "RELEASE", by: "run-1" }).at,
+    "up.lease.ready|connection.attached",
+  );
   assert.is(sidecar.snapshot.context.lease, null);
   assert.is(sidecar.send({ type: "DRAIN" }).at, "draining.destroying.attempting");
   assert.is(sidecar.done("destroy").at, "stopped");
@@ -71,7 +66,7 @@ test("one watch lives through leases", () => {
 test("LEASE by the holder changes nothing, by another is refused", () => {
   const sidecar = playLeased();
   sidecar.send({ type: "LEASE", by: "run-1" }).send({ type: "LEASE", by: "run-2" });
-  assert.is(sidecar.at, at.leased);
+  assert.is(sidecar.at, "up.lease.leased|connection.attached");
   assert.is(sidecar.snapshot.context.lease, "run-1");
 });
 
@@ -92,7 +87,10 @@ test("LEASE is ignored unless the sidecar is ready", () => {
 });
 
 test("RELEASE by another is ignored", () => {
-  assert.is(playLeased().send({ type: "RELEASE", by: "run-2" }).at, at.leased);
+  assert.is(
+    playLeased().send({ type: "RELEASE", by: "run-2" }).at,
+    "up.lease.leased|connection.attached",
+  );
   const draining = playLeased().send({ type: "DRAIN" }).send({ type: "RELEASE", by: "run-2" });
   assert.is(draining.at, "draining.returning");
 });
@@ -204,7 +202,7 @@ test("losses are forgotten once it has stayed up for the quiet time, leases or n
   assert.equal([...sidecar.timers.values()], [60_000]);
   assert.is(sidecar.snapshot.context.restarts, 1);
   sidecar.fire("quiet");
-  assert.is(sidecar.at, at.leased);
+  assert.is(sidecar.at, "up.lease.leased|connection.attached");
   assert.is(sidecar.snapshot.context.restarts, 0);
 });
 
@@ -239,52 +237,6 @@ test("a destroy is tried again while its failures are transient, then reported",
   assert.is(sidecar.snapshot.output?.destroyed, false);
 });
 
-test("a transient failure of sync waits and is tried again, by a policy of its own", () => {
-  const sidecar = playSyncing({ syncRetry: { ...steady, baseMs: 70 } });
-  sidecar.fail("sync", failure("transient"));
-  assert.is(sidecar.at, "syncing.waiting");
-  assert.ok(sidecar.snapshot.hasTag("transient"));
-  assert.equal([...sidecar.timers.values()], [70]);
-  assert.equal(
-    sidecar.of("RETRYING").map(({ phase, attempt, tries }) => [phase, attempt, tries]),
-    [["syncing", 2, 1]],
-  );
-  sidecar.fire("backoff");
-  assert.is(sidecar.invokes.get("sync")?.input.attempt, 3);
-  assert.is(sidecar.done("sync").at, at.ready);
-  assert.is(sidecar.snapshot.context.failure, null);
-});
-
-test("a sync that does not succeed is given up, and the sidecar is destroyed", () => {
-  const broken = failure("transient", "reset");
-  const worn = playSyncing().fail("sync", broken).fire("backoff").fail("sync", broken);
-  worn.fire("backoff").fail("sync", broken);
-  for (const sidecar of [worn, playSyncing().fail("sync", failure("permanent", "reset"))]) {
-    assert.is(sidecar.at, "draining.destroying.attempting");
-    assert.equal(sidecar.invokes.get("destroy")?.input.endpoint, { port: 22 });
-    assert.is(sidecar.done("destroy").snapshot.output?.cause?.code, "reset");
-    assert.is(sidecar.snapshot.output?.reason, "reset");
-  }
-});
-
-test("a sidecar lost in sync counts as a restart, and nobody is told", () => {
-  const sidecar = playSyncing().fail("sync", gone);
-  assert.is(sidecar.at, "lost");
-  assert.is(sidecar.snapshot.context.restarts, 1);
-  assert.equal(sidecar.of("SIDECAR_LOST"), []);
-  const last = playSyncing({ maxRestarts: 0 }).fail("sync", gone);
-  assert.is(last.done("destroy").snapshot.output?.reason, "sidecar-lost");
-});
-
-test("DRAIN destroys what is still syncing", () => {
-  for (const sidecar of [playSyncing(), playSyncing().fail("sync", failure("transient"))]) {
-    sidecar.send({ type: "DRAIN" });
-    assert.equal([...sidecar.invokes.keys()], ["destroy"]);
-    assert.is(sidecar.timers.size, 0);
-    assert.is(sidecar.done("destroy").snapshot.output?.reason, "drained");
-  }
-});
-
 test("boot is told to make a new one after a loss, until the losses are forgotten", () => {
   const sidecar = play();
   const asked = () => {
@@ -305,139 +257,6 @@ test("boot is told to make a new one after a loss, until the losses are forgotte
 test("the endpoint of a lost sidecar is not the one that is destroyed", () => {
   const sidecar = playReady().send(lost).fire("restart").send({ type: "DRAIN" });
   assert.is(sidecar.invokes.get("destroy")?.input.endpoint, null);
-});
-
-test("DISCONNECTED dials again, and the lease is kept", () => {
-  const sidecar = playReattaching();
-  assert.is(sidecar.at, at.attaching);
-  assert.is(sidecar.snapshot.context.failure?.code, "reset");
-  assert.equal([...sidecar.invokes.keys()].sort(), ["attach", "watch"]);
-  assert.is(sidecar.done("attach").at, at.leased);
-  assert.is(sidecar.snapshot.context.lease, "run-1");
-  assert.is(sidecar.snapshot.context.failure, null);
-  assert.equal(sidecar.effects, []);
-});
-
-test("one watch lives through reattaching", () => {
-  const sidecar = playReattaching().fail("attach", failure("transient")).fire("backoff");
-  sidecar.done("attach").send(disconnected).done("attach");
-  assert.ok(sidecar.invokes.has("watch"));
-  assert.is(sidecar.calls.filter(({ src }) => src === "watch").length, 1);
-});
-
-test("a transient failure of attach waits and is tried again, by a policy of its own", () => {
-  const sidecar = playReattaching({ reattachRetry: { ...steady, baseMs: 30 } });
-  sidecar.fail("attach", failure("transient"));
-  assert.is(sidecar.at, at.waiting);
-  assert.ok(sidecar.snapshot.hasTag("transient"));
-  assert.equal([...sidecar.timers.values()], [60_000, 30]);
-  assert.equal(
-    sidecar.of("RETRYING").map(({ phase, attempt, tries, delayMs }) => [
-      phase,
-      attempt,
-      tries,
-      delayMs,
-    ]),
-    [["reattaching", 3, 1, 30]],
-  );
-  sidecar.fire("backoff");
-  assert.is(sidecar.invokes.get("attach")?.input.attempt, 4);
-});
-
-test("tries are counted anew when the connection has stood meanwhile", () => {
-  const sidecar = playReattaching();
-  for (let drop = 1; drop <= 5; drop++) {
-    sidecar.fail("attach", failure("transient")).fire("backoff").done("attach");
-    sidecar.send(disconnected);
-  }
-  assert.is(sidecar.at, at.attaching);
-  assert.is(sidecar.snapshot.context.tries, 1);
-});
-
-test("an attach that does not succeed has lost the sidecar, and the lease is void", () => {
-  const refused = failure("transient", "refused");
-  const worn = playReattaching().fail("attach", refused).fire("backoff").fail("attach", refused);
-  worn.fire("backoff").fail("attach", refused);
-  const all = [
-    worn,
-    playReattaching().fail("attach", failure("permanent", "refused")),
-    playReattaching().fail("attach", failure("sidecar-lost", "refused")),
-  ];
-  for (const sidecar of all) {
-    assert.is(sidecar.at, "lost");
-    assert.is(sidecar.snapshot.context.lease, null);
-    assert.equal([...sidecar.invokes.keys()], []);
-    assert.equal([...sidecar.timers.values()], [100]);
-    assert.equal(sidecar.of("SIDECAR_LOST"), [{
-      type: "SIDECAR_LOST",
-      sidecar: "sc-1",
-      by: "run-1",
-      failure: failure("sidecar-lost", "refused"),
-    }]);
-    assert.is(sidecar.fire("restart").invokes.get("boot")?.input.fresh, true);
-  }
-});
-
-test("an attach that fails for good beyond the restart limit destroys the sidecar", () => {
-  const sidecar = playReattaching({ maxRestarts: 0 }).fail("attach", failure("permanent", "key"));
-  assert.is(sidecar.at, "draining.destroying.attempting");
-  assert.is(sidecar.of("SIDECAR_LOST")[0]?.by, "run-1");
-  sidecar.done("destroy");
-  assert.is(sidecar.snapshot.output?.reason, "sidecar-lost");
-  assert.is(sidecar.snapshot.output?.cause?.code, "key");
-});
-
-test("LOST while it is dialled again, or waited for, loses the sidecar", () => {
-  for (
-    const sidecar of [playReattaching(), playReattaching().fail("attach", failure("transient"))]
-  ) {
-    sidecar.send(lost);
-    assert.is(sidecar.at, "lost");
-    assert.is(sidecar.invokes.size, 0);
-    assert.equal([...sidecar.timers.values()], [100]);
-  }
-});
-
-test("DISCONNECTED while it is dialled is a try that failed, while it waits it is nothing", () => {
-  const sidecar = playReattaching().send(disconnected);
-  assert.is(sidecar.at, at.waiting);
-  assert.not(sidecar.invokes.has("attach"));
-  assert.is(sidecar.send(disconnected).at, at.waiting);
-  assert.is(sidecar.of("RETRYING").length, 1);
-  sidecar.fire("backoff").send(disconnected).fire("backoff").send(disconnected);
-  assert.is(sidecar.at, "lost");
-});
-
-test("RELEASE while it is dialled again makes it ready, and LEASE has to wait", () => {
-  const sidecar = playReattaching().send({ type: "RELEASE", by: "run-1" });
-  assert.is(sidecar.at, "up.lease.ready|connection.reattaching.attempting");
-  assert.is(sidecar.send({ type: "LEASE", by: "run-2" }).snapshot.context.lease, null);
-  assert.is(sidecar.done("attach").at, at.ready);
-  assert.is(sidecar.send({ type: "LEASE", by: "run-2" }).snapshot.context.lease, "run-2");
-});
-
-test("losses are forgotten while it is dialled again too", () => {
-  const sidecar = playReattaching().send(lost).fire("restart");
-  sidecar.done("boot", { endpoint: null }).done("sync").send(disconnected).fire("quiet");
-  assert.is(sidecar.at, "up.lease.ready|connection.reattaching.attempting");
-  assert.is(sidecar.snapshot.context.restarts, 0);
-});
-
-test("DRAIN while it is dialled again destroys it, after its lease where one is held", () => {
-  const free = playReady().send(disconnected).send({ type: "DRAIN" });
-  assert.is(free.at, "draining.destroying.attempting");
-  assert.equal([...free.invokes.keys()], ["destroy"]);
-  const held = playReattaching().fail("attach", failure("transient")).send({ type: "DRAIN" });
-  assert.is(held.at, "draining.returning");
-  assert.equal([...held.invokes.keys()], ["watch"]);
-  assert.equal([...held.timers.values()], [5_000]);
-  assert.is(held.send({ type: "RELEASE", by: "run-1" }).at, "draining.destroying.attempting");
-});
-
-test("DISCONNECTED of a leased sidecar that drains changes nothing", () => {
-  const sidecar = playLeased().send({ type: "DRAIN" }).send(disconnected);
-  assert.is(sidecar.at, "draining.returning");
-  assert.is(sidecar.snapshot.context.lease, "run-1");
 });
 
 test("the wait is not shorter than the failure asks for", () => {
