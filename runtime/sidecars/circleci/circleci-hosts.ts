@@ -195,15 +195,19 @@ class CircleciHosts implements HostProvider {
   }
 
   async #discard(name: string, made: Promise<Instance>): Promise<void> {
-    try {
-      const { id } = await made;
-      await this.#delete(id, new AbortController().signal);
-    } catch (error) {
-      const { fault } = isSidecanaryError(error, "host-failed") ? error.details : {};
-      if (fault !== undefined && NOTHING_MADE.has(fault) && !this.#unsure.has(name)) return;
+    const left = (error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       this.#options.onWarning(`Sidecar ${name} may have been left behind: ${why}`);
+    };
+    let instance: Instance;
+    try {
+      instance = await made;
+    } catch (error) {
+      return isSidecanaryError(error, "host-failed") && NOTHING_MADE.has(error.details.fault)
+        ? undefined
+        : left(error);
     }
+    await this.#delete(instance.id, new AbortController().signal).catch(left);
   }
 
   /** Waits for an abandoned creation of this name, so that it is neither found nor made twice. */
