@@ -2,6 +2,7 @@ import type { HostsChoice, HostSetup } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
 import type { SidecarChoice } from "./options/parse-sidecar.ts";
 import { lanesOf } from "./settings.ts";
+import { VERSION } from "./version.ts";
 
 /** What the command line may say of hosts. */
 export interface HostFlags {
@@ -43,6 +44,7 @@ export function hostsChoice(
         ...context,
         ...surroundings,
         acceptNew,
+        version: VERSION,
         ...(identityFile === undefined ? {} : { identityFile }),
         ...(image === undefined ? {} : { image }),
         ...(orgId === undefined ? {} : { orgId }),
