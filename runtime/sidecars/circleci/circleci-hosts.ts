@@ -32,6 +32,12 @@ export interface CircleciHostsOptions {
   readonly pins: HostKeyPins;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Whose names make a listed host one of ours: see `host-name.ts`. The first host key that such a
+   * host shows is trusted.
+   * @default only hosts that this process made, or was asked for by name
+   */
+  readonly owner?: string;
   /** Gets a sentence about every sidecar that may have been left behind. */
   readonly onWarning: (message: string) => void;
 }
@@ -61,7 +67,9 @@ class CircleciHosts implements HostProvider {
   readonly capacity = null;
   readonly disposable = true;
   readonly #options: CircleciHostsOptions;
-  /** Sidecars that this process made and has not connected to yet: the API may not know them yet. */
+  /** Sidecars that this process made. */
+  readonly #made = new Set<string>();
+  /** Those of them that it has not connected to yet: the API may not know them everywhere yet. */
   readonly #fresh = new Set<string>();
   /** Names under which there may be more than one sidecar, or one whose id nobody told us. */
   readonly #unsure = new Set<string>();
@@ -97,6 +105,7 @@ class CircleciHosts implements HostProvider {
     const made = this.#make(name);
     try {
       const instance = await unlessAborted(made, signal);
+      this.#made.add(instance.id);
       this.#fresh.add(instance.id);
       return toRef(instance, true);
     } catch (error) {
@@ -115,10 +124,19 @@ class CircleciHosts implements HostProvider {
     return host;
   }
 
+  /** Waits for creations that were given up, so that none comes up unseen. */
   async list(signal: AbortSignal): Promise<readonly HostRef[]> {
-    const instances = await this.#instances(signal);
-    return instances.filter(({ name }) => parseHostName(name) !== undefined)
-      .map((instance) => toRef(instance, false));
+    await unlessAborted(Promise.all(this.#abandoned.values()), signal);
+    const { owner } = this.#options;
+    const refs: HostRef[] = [];
+    for (const instance of await this.#instances(signal)) {
+      const { id, name } = instance;
+      const parsed = parseHostName(name);
+      if (parsed === undefined) continue;
+      if (refs.some((other) => isSamePlace(other.name, name))) this.#unsure.add(name);
+      refs.push(toRef(instance, parsed.owner === owner || this.#made.has(id)));
+    }
+    return refs;
   }
 
   /** Not ended by `signal`, so that an interrupted run deletes what it made. */
@@ -137,6 +155,7 @@ class CircleciHosts implements HostProvider {
 
   async #delete(id: string, signal: AbortSignal): Promise<void> {
     await this.#options.api.delete(id, signal);
+    this.#made.delete(id);
     this.#fresh.delete(id);
     await this.#options.pins.remove(id);
   }

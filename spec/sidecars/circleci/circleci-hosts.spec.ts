@@ -399,6 +399,49 @@ test(
 );
 
 test(
+  "list() knows hosts of this process and of this owner for ours",
+  withHosts(async ({ hosts, fake, signal, another }) => {
+    const ref = await hosts.create(specOf(0), signal);
+    fake.put({ name: nameOf(1) });
+    fake.put({ name: nameOf(2, NOW, "owner002") });
+    const ours = async (provider: HostProvider) =>
+      (await provider.list(signal)).map(({ address }) => address === ref.address);
+    assert.equal(await ours(hosts), [true, false, false]);
+    assert.equal(await ours(another()), [false, false, false]);
+    assert.equal(await ours(another({ owner: "owner001" })), [true, true, false]);
+  }),
+);
+
+test(
+  "list() waits for a creation that was given up, as find() does",
+  withHosts(async ({ hosts, fake, signal }) => {
+    let answer = () => {};
+    fake.next("create", { until: new Promise<void>((resolve) => answer = resolve) });
+    const controller = new AbortController();
+    const creating = hosts.create(specOf(0), controller.signal).catch(() => {});
+    await fake.seen("create");
+    controller.abort();
+    await creating;
+    const listing = hosts.list(signal);
+    answer();
+    assert.equal(await listing, []);
+    assert.is(fake.instances.size, 0);
+  }),
+);
+
+test(
+  "destroy() deletes both of a place that was listed twice",
+  withHosts(async ({ hosts, fake, signal }) => {
+    fake.put({ name: nameOf(0) });
+    fake.put({ name: nameOf(0, NOW + 2 * HOUR) });
+    const [first] = await hosts.list(signal);
+    assert.ok(first);
+    await hosts.destroy(first, signal);
+    assert.is(fake.instances.size, 0);
+  }),
+);
+
+test(
   "connect() takes the host key that our own host tells, and refuses any other",
   withHosts(async ({ hosts, fake, tunnels, signal }) => {
     const { id } = fake.put({ name: nameOf(0) });
