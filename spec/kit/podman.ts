@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { formatHostName } from "../../runtime/sidecars/host-name.ts";
@@ -111,7 +111,8 @@ export async function podmanService(): Promise<PodmanService> {
   let child: ChildProcess | undefined;
   const start = async () => {
     const args = [...globals, "system", "service", "--time=0", `unix://${socket}`];
-    const started = spawn("podman", args, { env, stdio: "ignore" });
+    // conmon leaves a file "oom" where it was started.
+    const started = spawn("podman", args, { env, cwd: dirname(socket), stdio: "ignore" });
     child = started;
     process.once("exit", () => started.kill("SIGKILL"));
     await until("podman's service answers", () => {

@@ -6,7 +6,7 @@ import { hostFailed } from "../host-failed.ts";
 import type { HostExec, HostExit } from "../host.ts";
 import type { ContainerApi } from "./container-api.ts";
 import { connectionFault } from "./container-fault.ts";
-import { Demux } from "./demux.ts";
+import { Demux, FrameError } from "./demux.ts";
 
 const RUNNING = "running a command";
 const FIRST_LOOK_MS = 5;
@@ -119,7 +119,7 @@ export async function runExec(
  * Reads until the other side has ended the stream.
  *
  * @throws SidecanaryError `host-failed` where the connection breaks, `bad-frame` where `onChunk`
- *   throws a RangeError
+ *   throws a FrameError; what else it throws
  * @throws the signal's reason when aborted
  */
 export async function readAll(
@@ -137,7 +137,7 @@ export async function readAll(
         try {
           onChunk(chunk);
         } catch (error) {
-          reject(error instanceof RangeError ? badFrame(api.service, error) : error);
+          reject(error instanceof FrameError ? badFrame(api.service, error) : error);
         }
       });
       stream.on("end", () => {
@@ -233,7 +233,7 @@ async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<voi
   });
 }
 
-function badFrame(service: string, error: RangeError) {
+function badFrame(service: string, error: FrameError) {
   return hostFailed(
     `The container service at ${service} sent what is no output of a command: ${error.message}`,
     { host: service, fault: "bad-frame", kind: "never" },

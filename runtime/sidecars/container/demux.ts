@@ -6,6 +6,11 @@ export interface DemuxSinks {
   readonly onStderr: (chunk: Uint8Array) => void;
 }
 
+/** The bytes are no frames. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}
+
 const HEADER = 8;
 
 /**
@@ -29,7 +34,7 @@ export class Demux {
     return this.#have === 0;
   }
 
-  /** @throws RangeError where the bytes are no frame; the stream cannot be read any further */
+  /** @throws FrameError where the bytes are no frame; the stream cannot be read any further */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
@@ -42,7 +47,7 @@ export class Demux {
         this.#left = this.#header.readUInt32BE(4);
         const stream = this.#header[0];
         if (stream !== 1 && stream !== 2) {
-          throw new RangeError(`a frame of stream ${stream}, which is neither stdout nor stderr`);
+          throw new FrameError(`a frame of stream ${stream}, which is neither stdout nor stderr`);
         }
       } else {
         const part = chunk.subarray(at, at + this.#left);
