@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { ClientChannel } from "ssh2";
 
@@ -7,14 +8,19 @@ import type { ClientChannel } from "ssh2";
  */
 export function channelStream(channel: ClientChannel): Duplex {
   let open = true;
+  const send = (bytes: Buffer, done: () => void): void => {
+    if (open) channel.write(bytes, () => done());
+    else done();
+  };
   const stream = new Duplex({
     read: () => {
       if (open) channel.resume();
     },
-    write: (chunk, _encoding, done) => {
-      if (open) channel.write(chunk, () => done());
-      else done();
-    },
+    // Never at once: ssh2's chacha20 has state that all connections share while it encrypts, so that
+    // one packet must not be written in the midst of another that is to go through it.
+    write: (chunk: Buffer, _encoding, done) => queueMicrotask(() => send(chunk, done)),
+    writev: (chunks, done) =>
+      queueMicrotask(() => send(Buffer.concat(chunks.map((each) => each.chunk as Buffer)), done)),
     final: (done) => {
       if (open) channel.end();
       done();

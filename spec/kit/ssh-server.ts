@@ -73,6 +73,8 @@ export class SshServer {
   readonly commands: string[] = [];
   /** Sizes of terminals, in the order they were set. */
   readonly sizes: TerminalSize[] = [];
+  /** Called in place of an answer when somebody wants to log in. */
+  onLogin: (() => void) | undefined;
   /** How many connections were made to it so far. */
   accepted = 0;
   /** How many sessions were open at one time, at most. */
@@ -207,6 +209,7 @@ export class SshServer {
     connection.on("close", () => this.#connections.delete(connection));
     const authorised = this.#options.authorised ?? [this.key.getPublicSSH()];
     connection.on("authentication", (context) => {
+      if (this.onLogin !== undefined) return this.onLogin();
       if (context.method !== "publickey") return context.reject(["publickey"]);
       const key = ssh2.utils.parseKey(
         `${context.key.algo.replace(/^rsa-.*/, "ssh-rsa")} ${context.key.data.toString("base64")}`,
