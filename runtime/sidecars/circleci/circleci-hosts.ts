@@ -157,7 +157,12 @@ class CircleciHosts implements HostProvider {
     await this.#options.api.delete(id, signal);
     this.#made.delete(id);
     this.#fresh.delete(id);
-    await this.#options.pins.remove(id);
+    try {
+      await this.#options.pins.remove(id);
+    } catch (error) {
+      // The sidecar is gone all the same.
+      this.#options.onWarning(`The host key of sidecar ${id} stays pinned: ${messageOf(error)}`);
+    }
   }
 
   /** The caller's own sidecars in this organisation, also where the API answers with more. */
@@ -197,9 +202,8 @@ class CircleciHosts implements HostProvider {
     try {
       return await this.#withName(name, signal);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
       throw hostFailed(
-        `${creation.message}. Whether it was made is not known: ${why}`,
+        `${creation.message}. Whether it was made is not known: ${messageOf(error)}`,
         creation.details,
         error,
       );
@@ -215,8 +219,7 @@ class CircleciHosts implements HostProvider {
 
   async #discard(name: string, made: Promise<Instance>): Promise<void> {
     const left = (error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#options.onWarning(`Sidecar ${name} may have been left behind: ${why}`);
+      this.#options.onWarning(`Sidecar ${name} may have been left behind: ${messageOf(error)}`);
     };
     let instance: Instance;
     try {
@@ -240,6 +243,10 @@ class CircleciHosts implements HostProvider {
 function toRef({ id, name, hostKey }: Instance, ours: boolean): HostRef {
   const address = formatAddress(hostKey === undefined ? { ours } : { ours, hostKey });
   return { id, name, address };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function expiry({ name }: Instance): number {
