@@ -14,7 +14,23 @@ import { tempDir } from "../kit/temp-dir.ts";
 
 const test = suite("readKey()");
 const pairs = suite("ensureKeyPair()");
-const { generateKeyPairSync: sshKeyPair, parseKey } = ssh2.utils;
+const { parseKey } = ssh2.utils;
+
+/** One in a dozen keys that ssh2 makes is malformed. */
+function sshKeyPair(): { readonly private: string; readonly public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync("ed25519");
+    if (!(parseKey(pair.private) instanceof Error)) return pair;
+  }
+}
+
+function encryptedKey(passphrase: string): string {
+  for (;;) {
+    const options = { passphrase, cipher: "aes256-ctr", rounds: 2 };
+    const pair = ssh2.utils.generateKeyPairSync("ed25519", options);
+    if (!(parseKey(pair.private, passphrase) instanceof Error)) return pair.private;
+  }
+}
 
 async function file(text: string, mode = 0o600): Promise<string> {
   const path = join(await tempDir(), "key");
@@ -80,15 +96,26 @@ test("readKey() reads PKCS#1 and SEC1", async () => {
 });
 
 test("readKey() reads OpenSSH's format, with ends of lines of either kind", async () => {
-  const pair = sshKeyPair("ed25519");
+  const pair = sshKeyPair();
   const half = (parseKey(pair.public) as ssh2.ParsedKey).getPublicSSH();
   await reads(pair.private, "ssh-ed25519", half);
   await reads(pair.private.replaceAll("\n", "\r\n"), "ssh-ed25519", half);
 });
 
+test("every ed25519 key of PKCS#8 is one of OpenSSH's format", async () => {
+  const path = await file("");
+  for (let at = 0; at < 100; at++) {
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    await writeFile(path, privateKey.export({ type: "pkcs8", format: "pem" }));
+    const key = await readKey(path);
+    const half = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+    assert.ok(Buffer.from(key.getPublicSSH()).subarray(-32).equals(half));
+    assert.ok(key.verify(half, key.sign(half)) === true);
+  }
+});
+
 test("readKey() asks once for the passphrase of an encrypted key, and never else", async () => {
-  const pair = sshKeyPair("ed25519", { passphrase: "hidden", cipher: "aes256-ctr", rounds: 2 });
-  const path = await file(pair.private);
+  const path = await file(encryptedKey("hidden"));
   const asked: string[] = [];
   const passphrase = (each: string) => {
     asked.push(each);
@@ -96,20 +123,19 @@ test("readKey() asks once for the passphrase of an encrypted key, and never else
   };
   assert.is((await readKey(path, { passphrase })).type, "ssh-ed25519");
   assert.equal(asked, [path]);
-  await readKey(await file(sshKeyPair("ed25519").private), { passphrase });
+  await readKey(await file(sshKeyPair().private), { passphrase });
   assert.is(asked.length, 1);
 });
 
 test("readKey() tells a missing passphrase from a wrong one", async () => {
-  const pair = sshKeyPair("ed25519", { passphrase: "hidden", cipher: "aes256-ctr", rounds: 2 });
-  const path = await file(pair.private);
+  const path = await file(encryptedKey("hidden"));
   assert.match(await refusal(path), "is encrypted, and there is no passphrase for it");
   assert.match(await refusal(path, { passphrase: () => undefined }), "there is no passphrase");
   assert.match(await refusal(path, { passphrase: () => "guess" }), "does not open it");
 });
 
 test("readKey() names what a file holds instead of a private key", async () => {
-  const pair = sshKeyPair("ed25519");
+  const pair = sshKeyPair();
   assert.match(await refusal(await file(pair.public)), "is a public key. Name the private key");
   assert.match(await refusal(await file("hello\n")), "does not hold a private key");
   assert.match(await refusal(await file("")), "does not hold a private key");
@@ -138,7 +164,7 @@ test("readKey() refuses keys that live on a security key", async () => {
 });
 
 test("readKey() refuses damaged keys and types without a counterpart in SSH", async () => {
-  const { private: text } = sshKeyPair("ed25519");
+  const { private: text } = sshKeyPair();
   const cut = text.split("\n").filter((_, at) => at !== 3).join("\n");
   assert.match(await refusal(await file(cut)), "it is damaged, or of a type");
   const ed448 = generateKeyPairSync("x25519").privateKey.export({ type: "pkcs8", format: "pem" });
@@ -146,7 +172,7 @@ test("readKey() refuses damaged keys and types without a counterpart in SSH", as
 });
 
 test("readKey() warns of a key that others may read, and of no other", async () => {
-  const { private: text } = sshKeyPair("ed25519");
+  const { private: text } = sshKeyPair();
   const warnings: string[] = [];
   const onWarning = (message: string) => void warnings.push(message);
   await readKey(await file(text, 0o600), { onWarning });
@@ -179,7 +205,6 @@ pairs(
 
 pairs("ensureKeyPair() of processes at the same time agree on one key", async () => {
   const dir = join(await tempDir(), "keys");
-  const text = Buffer.from("to be signed");
   const one = () => runScript("kit/children/ensure-key-pair.ts", [dir]);
   const results = await Promise.all([one(), one(), one()]);
   for (const result of results) assert.is(result.code, 0, result.stderr);
