@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -114,11 +114,15 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       ].join("\n"),
     );
     await writeFile(logFile, "");
+    await rm(pidFile, { force: true });
     const files = await etcFiles(dir, etc);
     const child = await launch(configFile, logFile, files, dir);
     let ended = false;
     child.once("exit", () => ended = true);
-    await until("sshd listens or ends", () => ended || log().includes("Server listening on"));
+    // The file with its number is written after it listens.
+    await until("sshd listens or ends", () => {
+      return ended || log().includes("Server listening on") && Number(readOr(pidFile)) > 1;
+    });
     if (!ended) return server({ port, dir, keys, log, pidFile, authorize, child });
     if (attempt === 5) throw new Error(`sshd did not come up:\n${log()}`);
   }
@@ -185,8 +189,9 @@ interface Started {
 }
 
 function server({ port, dir, keys, log, pidFile, authorize, child }: Started): Sshd {
-  const pid = () => Number(readOr(pidFile).trim() || "0");
-  const own = pid();
+  const own = Number(readOr(pidFile));
+  // Children of nobody would be everybody's, and they are killed below.
+  if (!(own > 1)) throw new Error(`sshd has not told its number: ${readOr(pidFile)}`);
   const exited = new Promise<void>((resolve) => {
     if (child.exitCode === null && child.signalCode === null) child.once("exit", () => resolve());
     else resolve();
@@ -213,7 +218,7 @@ function server({ port, dir, keys, log, pidFile, authorize, child }: Started): S
     stop: async () => {
       const sessions = childrenOf(own).flatMap((each) => [each, ...childrenOf(each)]);
       child.stdin?.end();
-      if (own > 0) kill(own);
+      kill(own);
       for (const each of sessions) kill(each);
       await exited;
     },
