@@ -1,0 +1,363 @@
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+import type { PayloadPacker } from "../../sync/payload-packer.ts";
+import { SidecanaryError } from "../../errors.ts";
+import type { Host } from "../host.ts";
+import { hostFailed } from "../host-failed.ts";
+import { formatHostName, isSameHost, parseHostName } from "../host-name.ts";
+import type { HostRef } from "../host-provider.ts";
+import type { SyncProgress } from "../provider.ts";
+import { deliverPayload } from "./deliver.ts";
+import { callLane, type LaneAnswer, type LaneCall } from "./lane-call.ts";
+import { LANE_SCRIPT } from "./lane-script.ts";
+import type { RemoteOptions } from "./remote-provider.ts";
+import { runSetup } from "./setup.ts";
+import { openWorkspace, type Workspace } from "./workspace.ts";
+import { quoteWord } from "./workspace-script.ts";
+
+/** A connection that commands can be sent over, and what is known of the machine behind it. */
+export interface Link {
+  readonly host: Host;
+  readonly workspace: Workspace;
+  /** How lanes are isolated there. */
+  readonly lanes: "overlay" | "warm";
+  /** The kernel's id of its boot; `-` where it has none. */
+  readonly boot: string;
+  /** How far the host's clock is ahead of ours, in ms. */
+  readonly skewMs: number;
+  /** The payload is there, verified, and set up. */
+  isSynced: boolean;
+}
+
+/** What all hosts of a provider share. */
+export interface PlaceContext {
+  readonly options: RemoteOptions;
+  readonly pack: PayloadPacker;
+  /** A host that may be there from now on. */
+  readonly onMaybe: (name: string) => void;
+  readonly onGone: (name: string) => void;
+}
+
+/** Tells this process from every other one that works on a host. */
+const PROCESS = randomBytes(8).toString("hex");
+const SETUP_MS = 30 * 60_000;
+
+/**
+ * One host of a provider: made once, dialled once at a time, delivered to once, for all its lanes.
+ */
+export class RemotePlace {
+  readonly index: number;
+  readonly #context: PlaceContext;
+  readonly #listeners = new Set<(error: Error) => void>();
+  readonly #closing = new AbortController();
+  readonly #progress = new Set<(progress: SyncProgress) => void>();
+  #ref: HostRef | undefined;
+  #link: Link | undefined;
+  #lost: Error | undefined;
+  #dialling: Promise<Link> | undefined;
+  #syncing: Promise<Link> | undefined;
+  #replacing: Promise<void> | undefined;
+  /** How often the host was replaced. */
+  generation = 0;
+
+  constructor(index: number, context: PlaceContext) {
+    this.index = index;
+    this.#context = context;
+  }
+
+  /** For messages. */
+  get name(): string {
+    return this.#ref?.name ?? `host ${this.index}`;
+  }
+
+  /** The connection, where it stands. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** Why the connection was lost. */
+  get lost(): Error {
+    return this.#lost ?? hostFailed(`There is no connection to ${this.name}`, {
+      host: this.name,
+      fault: "closed",
+      kind: "reconnect",
+    });
+  }
+
+  /** Makes or finds the host where none is known, dials where there is no connection. */
+  async connect(signal: AbortSignal): Promise<Link> {
+    signal.throwIfAborted();
+    if (this.#link !== undefined) return this.#link;
+    this.#dialling ??= this.#dial().finally(() => this.#dialling = undefined);
+    return await unlessAborted(this.#dialling, signal);
+  }
+
+  /** {@link RemotePlace.connect}, and the payload is there. */
+  async sync(
+    signal: AbortSignal,
+    onProgress?: (progress: SyncProgress) => void,
+  ): Promise<Link> {
+    signal.throwIfAborted();
+    if (this.#link?.isSynced === true) return this.#link;
+    if (onProgress !== undefined) this.#progress.add(onProgress);
+    try {
+      this.#syncing ??= this.#sync().finally(() => this.#syncing = undefined);
+      return await unlessAborted(this.#syncing, signal);
+    } finally {
+      if (onProgress !== undefined) this.#progress.delete(onProgress);
+    }
+  }
+
+  onDisconnect(listener: (error: Error) => void): () => void {
+    const own = (error: Error) => listener(error);
+    this.#listeners.add(own);
+    if (this.#link === undefined && this.#lost !== undefined) listener(this.#lost);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /**
+   * Calls a verb of the lane script.
+   *
+   * @throws SidecanaryError `host-failed`, also where there is no connection
+   */
+  async call(call: Omit<LaneCall, "dir">): Promise<LaneAnswer> {
+    const link = this.#link;
+    if (link === undefined) throw this.lost;
+    return await callLane(link.host, { ...call, dir: link.workspace.dir });
+  }
+
+  /** Seconds on the host's clock. */
+  hostSeconds(): number {
+    return (this.#context.options.clock.now() + (this.#link?.skewMs ?? 0)) / 1000;
+  }
+
+  /** A new host, or a new workspace, in place of the one of `generation`; once for all who ask. */
+  async replace(generation: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (generation !== this.generation) return;
+    this.#replacing ??= this.#replace().finally(() => this.#replacing = undefined);
+    await unlessAborted(this.#replacing, signal);
+  }
+
+  /** Ends what runs there and removes the host, or what we have on it. */
+  async destroy(signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([this.#dialling, this.#syncing, this.#replacing]);
+    await this.#remove(signal);
+  }
+
+  /** Ends the connection; the host stays. */
+  async hangUp(): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.host.close();
+  }
+
+  async #replace(): Promise<void> {
+    await Promise.allSettled([this.#dialling, this.#syncing]);
+    await this.#remove(this.#closing.signal);
+    this.generation++;
+  }
+
+  async #remove(signal: AbortSignal): Promise<void> {
+    const { hosts } = this.#context.options;
+    const ref = this.#ref ?? await this.#find(signal);
+    if (ref === undefined) return;
+    this.#ref = ref;
+    if (!hosts.disposable) {
+      const { host, workspace } = await this.connect(signal);
+      await removeWorkspace(host, workspace.dir, signal);
+    }
+    await this.hangUp();
+    await hosts.destroy(ref, signal);
+    this.#context.onGone(ref.name);
+    this.#ref = undefined;
+    this.#lost = undefined;
+  }
+
+  async #find(signal: AbortSignal): Promise<HostRef | undefined> {
+    const { hosts, owner, run } = this.#context.options;
+    const wanted = { owner, run, index: this.index, expiresAt: 0 };
+    for (const ref of await hosts.list(signal)) {
+      const name = parseHostName(ref.name);
+      if (name === undefined || !isSameHost(name, wanted)) continue;
+      this.#context.onMaybe(ref.name);
+      return ref;
+    }
+    return undefined;
+  }
+
+  async #make(signal: AbortSignal): Promise<HostRef> {
+    const { hosts, owner, run, ttlMs, clock } = this.#context.options;
+    const found = await this.#find(signal);
+    if (found !== undefined) return found;
+    const expiresAt = clock.now() + ttlMs;
+    const name = formatHostName({ owner, run, index: this.index, expiresAt });
+    this.#context.onMaybe(name);
+    return await hosts.create({ name, index: this.index, expiresAt }, signal);
+  }
+
+  async #dial(): Promise<Link> {
+    const { signal } = this.#closing;
+    const { options } = this.#context;
+    this.#ref ??= await this.#make(signal);
+    const host = await options.hosts.connect(this.#ref, signal);
+    try {
+      const link = await this.#prepare(host, this.#ref, signal);
+      this.#link = link;
+      this.#lost = undefined;
+      void host.closed.then((error) => this.#left(link, error));
+      return link;
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+  }
+
+  #left(link: Link, error: Error | undefined): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#lost = error ?? hostFailed(`The connection to ${link.host.name} was closed`, {
+      host: link.host.name,
+      fault: "closed",
+      kind: "reconnect",
+    });
+    for (const listener of [...this.#listeners]) listener(this.#lost);
+  }
+
+  async #prepare(host: Host, ref: HostRef, signal: AbortSignal): Promise<Link> {
+    const { lanes, clock, hosts } = this.#context.options;
+    const name = hosts.disposable ? ref.name : await this.#earlierName(host, ref.name, signal);
+    const workspace = await openWorkspace(host, { name, signal });
+    const { dir } = workspace;
+    const script = `mkdir -p -m 700 ${quoteWord(`${dir}/lanes`)} && cat > ${
+      quoteWord(`${dir}/lane.sh.new`)
+    } && mv -f ${quoteWord(`${dir}/lane.sh.new`)} ${quoteWord(`${dir}/lane.sh`)}`;
+    const put = await host.exec({ command: script, stdin: Buffer.from(LANE_SCRIPT), signal });
+    if (put.kind !== "exit" || put.code !== 0) throw unusable(host, "our script cannot be written");
+    const words = ["init", PROCESS, lanes === "warm" ? "warm" : "any"];
+    const answer = await callLane(host, { dir, words, signal });
+    if (answer.kind !== "ok") throw unusable(host, answer.message);
+    const [, kind, date = "", boot = "-"] = answer.words;
+    const skewMs = parseDate(date) - clock.now();
+    return {
+      host,
+      workspace,
+      lanes: kind === "overlay" ? "overlay" : "warm",
+      boot,
+      skewMs,
+      isSynced: false,
+    };
+  }
+
+  /** On machines that outlive us: the workspace of an earlier process for the same place. */
+  async #earlierName(host: Host, name: string, signal: AbortSignal): Promise<string> {
+    const { owner, run } = this.#context.options;
+    const wanted = { owner, run, index: this.index, expiresAt: 0 };
+    for (const each of await workspaceNames(host, signal)) {
+      const parsed = parseHostName(each);
+      if (parsed !== undefined && isSameHost(parsed, wanted)) return each;
+    }
+    return name;
+  }
+
+  async #sync(): Promise<Link> {
+    const { signal } = this.#closing;
+    const { options } = this.#context;
+    const { payload, clock, setup, onNotice } = options;
+    const link = await this.connect(signal);
+    if (link.isSynced) return link;
+    const { host, workspace } = link;
+    const delivery = await deliverPayload(host, workspace, {
+      tree: payload.tree,
+      pack: this.#context.pack,
+      signal,
+      onProgress: (progress) => {
+        for (const each of this.#progress) each(progress);
+      },
+    });
+    for (const warning of delivery.warnings) onNotice(warning);
+    if (setup !== undefined) {
+      const { restored } = await runSetup(host, workspace, {
+        ...setup,
+        payload,
+        timeoutMs: SETUP_MS,
+        signal,
+        clock,
+      });
+      for (const path of restored) {
+        onNotice(`the setup changed "${path}" on ${host.name}; it was put back`);
+      }
+    }
+    const words = ["base", payload.tree, setup === undefined ? "-" : sha256(setup.command)];
+    const answer = await callLane(host, { dir: workspace.dir, words, signal });
+    if (answer.kind !== "ok") throw unusable(host, answer.message);
+    link.isSynced = true;
+    return link;
+  }
+}
+
+/** The names of the workspaces on a host. */
+export async function workspaceNames(host: Host, signal: AbortSignal): Promise<string[]> {
+  let text = "";
+  const exit = await host.exec({
+    command:
+      'for d in "${XDG_CACHE_HOME:-$HOME/.cache}/sidecanary" "/tmp/sidecanary-$(id -u)"; do ' +
+      '[ -d "$d" ] && ls "$d"; done; exit 0',
+    onStdout: (chunk) => text += Buffer.from(chunk).toString("latin1"),
+    signal,
+  });
+  if (exit.kind !== "exit" || exit.code !== 0) throw unusable(host, "it does not list its folders");
+  return text.split("\n");
+}
+
+/**
+ * Ends and removes what is in a workspace.
+ *
+ * @throws SidecanaryError `sidecar-failed`, `host-failed`
+ */
+export async function removeWorkspace(
+  host: Host,
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await callLane(host, { dir, words: ["destroy"], signal });
+  if (answer.kind === "ok") return;
+  throw new SidecanaryError(
+    "sidecar-failed",
+    `The folder ${dir} on ${host.name} could not be removed; run ${dir}/destroy.sh there: ` +
+      answer.message,
+    { sidecar: host.name },
+  );
+}
+
+function unusable(host: Host, why: string): SidecanaryError {
+  return hostFailed(
+    `${host.name} cannot hold sidecars: ${why}`,
+    { host: host.name, fault: "sandbox-refused", kind: "while-booting" },
+  );
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** `20260102030405`, in UTC. */
+function parseDate(text: string): number {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(text) ?? [];
+  const [year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}
+
+/** Leaves `work` alone when `signal` fires: others wait for it too. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let leave: () => void = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+  });
+  try {
+    return await Promise.race([work, left]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}
