@@ -35,6 +35,9 @@ export interface TunnelTarget {
 /** An SSH packet has 35,000 bytes; whoever puts more than this into a message speaks no SSH. */
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
+/** How long a goodbye may take; ws waits for 30 seconds. */
+const CLOSE_MS = 2_000;
+
 /**
  * Opens a WebSocket and answers its binary messages as one stream of bytes. A close of the WebSocket
  * destroys the stream, with a `host-failed` error that holds the close code.
@@ -58,6 +61,8 @@ export function dialTunnel(target: TunnelTarget): Promise<Duplex> {
       headers,
       perMessageDeflate: false,
       maxPayload: LARGEST_MESSAGE,
+      // Newer than the types.
+      ...{ closeTimeout: CLOSE_MS },
       generateMask: (mask) => void mask.fill(0),
       rejectUnauthorized: !insecure,
       ...(ca === undefined ? {} : { ca: typeof ca === "string" ? ca : Buffer.from(ca) }),
@@ -84,6 +89,10 @@ export function dialTunnel(target: TunnelTarget): Promise<Duplex> {
     socket.once("open", () => {
       const stream = createWebSocketStream(socket);
       stream.on("error", () => {});
+      const write = stream._write.bind(stream);
+      // A close says more than that something could not be written, and always follows.
+      stream._write = (chunk, encoding, done) =>
+        socket.readyState === WebSocket.OPEN ? write(chunk, encoding, () => done()) : done();
       socket.once("close", (code) => {
         const lost = fail(`was closed with code ${code}`, classifyClose(code));
         // What has been received is still read; then the stream ends with the reason.

@@ -71,6 +71,8 @@ export class SshServer {
   readonly policy: HostKeyPolicy;
   /** Command lines as they came. */
   readonly commands: string[] = [];
+  /** Public keys that were offered, in base64. */
+  readonly offers: string[] = [];
   /** Sizes of terminals, in the order they were set. */
   readonly sizes: TerminalSize[] = [];
   /** Called in place of an answer when somebody wants to log in. */
@@ -214,6 +216,7 @@ export class SshServer {
       const key = ssh2.utils.parseKey(
         `${context.key.algo.replace(/^rsa-.*/, "ssh-rsa")} ${context.key.data.toString("base64")}`,
       );
+      this.offers.push(context.key.data.toString("base64"));
       const known = authorised.some((each) => Buffer.compare(each, context.key.data) === 0);
       if (key instanceof Error || !known) return context.reject(["publickey"]);
       const { blob, signature } = context;
