@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import process from "node:process";
+import { mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { git } from "./git.ts";
 import { openPackStore, type PackStore, PAYLOAD_REFS } from "./pack-store.ts";
 import type { Payload } from "./payload.ts";
@@ -114,8 +113,7 @@ async function packFull(
   const name = line(await git(args, options));
   await remember(store, payload.tree, commit);
   await mkdir(join(store.gitDir, "full"), { recursive: true });
-  await writeFile(`${record}.${process.pid}`, name);
-  await rename(`${record}.${process.pid}`, record);
+  await inPlace(record, (made) => writeFile(made, name));
   return join(folder, `pack-${name}.pack`);
 }
 
@@ -131,30 +129,38 @@ async function packThin(
   const file = join(folder, `${tree}-${key}.pack`);
   if (await isThere(file)) return file;
   await mkdir(folder, { recursive: true });
-  const made = `${file}.${process.pid}`;
   const revisions = [commit, ...against.map((each) => `^${PAYLOAD_REFS}/${each}`)];
-  const output = await open(made, "w+");
-  try {
-    const input = Buffer.from(revisions.map((each) => `${each}\n`).join(""));
-    const args = ["pack-objects", "--quiet", "--stdout", "--revs", ...THIN];
-    await git(args, { ...store.options(payload.gitDir), input, output: output.fd });
-  } catch (error) {
-    await rm(made, { force: true });
-    throw error;
-  } finally {
-    await output.close();
-  }
-  const input = await open(made, "r");
-  try {
-    // Without the payload's objects: the store must hold the bases itself.
-    const args = ["index-pack", "--stdin", "--fix-thin"];
-    await git(args, { ...store.options(), input: input.fd });
-  } finally {
-    await input.close();
-  }
-  await remember(store, tree, commit);
-  await rename(made, file);
+  await inPlace(file, async (made) => {
+    const output = await open(made, "wx+");
+    try {
+      const input = Buffer.from(revisions.map((each) => `${each}\n`).join(""));
+      const args = ["pack-objects", "--quiet", "--stdout", "--revs", ...THIN];
+      await git(args, { ...store.options(payload.gitDir), input, output: output.fd });
+    } finally {
+      await output.close();
+    }
+    const input = await open(made, "r");
+    try {
+      // Without the payload's objects: the store must hold the bases itself.
+      const args = ["index-pack", "--stdin", "--fix-thin"];
+      await git(args, { ...store.options(), input: input.fd });
+    } finally {
+      await input.close();
+    }
+    await remember(store, tree, commit);
+  });
   return file;
+}
+
+/** Has a file written beside its place and moves it there, whoever else does so. */
+async function inPlace(file: string, write: (made: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(dirname(file), "make-"));
+  try {
+    await write(join(folder, "file"));
+    await rename(join(folder, "file"), file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Last of all: what a ref names is complete. */

@@ -81,8 +81,14 @@ export async function deliverPayload(
       const pack = await options.pack(have);
       assertFits(pack, tree, have);
       kind = pack.against.length === 0 ? "full" : "delta";
-      const offset = arrived(found, pack);
-      answer = await send(host, variables, pack, offset, options, (bytes) => sentBytes += bytes);
+      answer = await send(
+        host,
+        variables,
+        pack,
+        arrived(found, pack),
+        options,
+        (bytes) => sentBytes += bytes,
+      );
     }
     if (answer.failed === undefined) {
       return { tree, kind, sentBytes, warnings: warningsOf(host, answer) };
@@ -96,12 +102,12 @@ async function send(
   host: Host,
   variables: string,
   pack: PayloadPack,
-  offset: number,
+  { claim, offset }: Claim,
   { signal, onProgress }: DeliverOptions,
   count: (bytes: number) => void,
 ): Promise<HostAnswer> {
   const { id, commit, bytes: totalBytes } = pack;
-  const command = variables + assign({ id, commit, offset, total: totalBytes }) + RECEIVE;
+  const command = variables + assign({ id, commit, claim, offset, total: totalBytes }) + RECEIVE;
   const reading = new AbortController();
   const file = await open(pack.file, "r");
   const chunks = async function* (): AsyncGenerator<Uint8Array> {
@@ -129,10 +135,17 @@ async function send(
   }
 }
 
-/** How many bytes of the pack are there. More than all of them are no beginning of it. */
-function arrived(found: HostAnswer, pack: PayloadPack): number {
-  const size = all(found, "part").find((line) => line.startsWith(`${pack.id} `))?.split(" ")[1];
-  return size !== undefined && Number(size) <= pack.bytes ? Number(size) : 0;
+/** How many bytes of the pack are there, and under which name. */
+interface Claim {
+  readonly claim: string;
+  readonly offset: number;
+}
+
+/** More than all bytes of a pack are no beginning of it. */
+function arrived(found: HostAnswer, pack: PayloadPack): Claim {
+  const [id, claim = "", size = ""] = all(found, "part")[0]?.split(" ") ?? [];
+  const offset = Number(size);
+  return id === pack.id && offset <= pack.bytes ? { claim, offset } : { claim: "", offset: 0 };
 }
 
 function all(answer: HostAnswer, wanted: string): string[] {

@@ -6,8 +6,8 @@ export const PATIENCE = 300;
 
 /**
  * Answers what is there: the tree of the base where it is `$want` and nothing in it was changed, else
- * the trees that are known and how much of each pack has arrived. What has arrived is copied: a
- * receiver whose connection froze may still write to the file that it opened.
+ * the trees that are known and how much of a pack has arrived. What has arrived is copied to a name of
+ * its own: a receiver whose connection froze may still write to the file that it opened.
  */
 export const LOOK = `${PRELUDE}${BASE}${String.raw`
 environment
@@ -16,31 +16,34 @@ if [ "$(marked)" = "$want" ] && unchanged; then say same; say done; exit 0; fi
 git for-each-ref --format='%(refname:lstrip=2)' refs/payload | while read -r tree; do
   say "tree $tree"
 done
+best=
 for part in "$dir"/part.*; do
-  [ -f "$part" ] || continue
-  if cp "$part" "$dir/claim.$$" && mv -f "$dir/claim.$$" "$part"; then
-    say "part ${"$"}{part##*/part.} $(size "$part")"
-  else
-    rm -f "$dir/claim.$$" "$part"
-  fi
+  [ "$(size "$part")" -le "$(size "$best")" ] || best=$part
 done
+claim=
+if [ -n "$best" ]; then
+  id=${"$"}{best##*/part.}
+  id=${"$"}{id%%.*}
+  claim=$dir/part.$id.$$
+  cp "$best" "$dir/claim.$$" && mv -f "$dir/claim.$$" "$claim" && say "part $id $$ $(size "$claim")"
+fi
+for part in "$dir"/part.*; do [ "$part" = "$claim" ] || rm -f "$part"; done
 say done
 `}`;
 
 /** Takes the rest of the pack `$id` from standard input, and makes the base into `$want`. */
 export const RECEIVE = `${PRELUDE}${LOCK}${BASE}${String.raw`
-part=$dir/part.$id
-[ "$offset" != 0 ] || rm -f "$part"
-[ "$(size "$part")" = "$offset" ] || fail moved
+part=$dir/part.$id.${"$"}{claim:-$$}
 for other in "$dir"/part.* "$dir"/claim.*; do
-  [ "$other" = "$part" ] || rm -f "$other"
+  case $other in "$dir/part.$id".*) ;; *) rm -f "$other";; esac
 done
+[ "$(size "$part")" = "$offset" ] || fail moved
 [ "$offset" = "$total" ] || cat >>"$part" || fail write
 exec </dev/null
-[ "$(size "$part")" = "$total" ] || fail short
 lock
 environment
 if ! git rev-parse -q --verify "refs/payload/$want" >/dev/null; then
+  [ "$(size "$part")" = "$total" ] || fail short
   rm -f "$dir"/repo.git/objects/pack/tmp_*
   in=$part
   if ! hold git index-pack --stdin --fix-thin >/dev/null; then
@@ -52,7 +55,7 @@ if ! git rev-parse -q --verify "refs/payload/$want" >/dev/null; then
   hold git rev-list --objects --quiet "$commit" || { rm -f "$part"; fail incomplete; }
   git update-ref "refs/payload/$want" "$commit" || fail write
 fi
-rm -f "$part"
+rm -f "$dir"/part.*
 become
 say done
 `}`;
