@@ -36,13 +36,15 @@ export interface PodmanService {
 }
 
 // Rootful Podman inside a container: without CAP_SYS_RESOURCE the limits cannot be raised, there is
-// no systemd for cgroups or events, and crun refuses a hybrid cgroup tree.
+// no systemd for cgroups or events, and crun refuses a hybrid cgroup tree. Every command that was
+// started by the API leaves two processes for as many seconds as the delay says: 300 by default.
 const CONFIG = `[containers]
 default_ulimits=["nofile=20000:20000","nproc=32768:32768"]
 [engine]
 runtime="runc"
 cgroup_manager="cgroupfs"
 events_logger="file"
+exit_command_delay=10
 [network]
 network_backend="netavark"
 `;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../../clock.ts";
 import { isSidecanaryError } from "../../errors.ts";
 import type { Host, HostExec, HostExit, HostTerminal, TerminalOptions } from "../host.ts";
@@ -35,6 +36,8 @@ export class ContainerHost implements Host {
     this.name = name;
     this.#clock = clock;
     this.closed = new Promise((resolve) => this.#close = resolve);
+    // Each command listens.
+    setMaxListeners(0, this.#gone.signal);
     void this.#watch();
   }
 
