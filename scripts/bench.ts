@@ -3,6 +3,7 @@ import { benchCampaign } from "./bench/campaign.ts";
 import { benchColdStart } from "./bench/cold-start.ts";
 import { benchIdleActors } from "./bench/idle-actors.ts";
 import type { BenchRow } from "./bench/row.ts";
+import { benchRemote } from "./bench/remote.ts";
 import { benchTransitions } from "./bench/transitions.ts";
 
 /**
@@ -14,6 +15,7 @@ const benches: readonly (readonly [string, (smoke: boolean) => Promise<readonly 
   ["idle", benchIdleActors],
   ["cold-start", benchColdStart],
   ["campaign", benchCampaign],
+  ["remote", benchRemote],
 ];
 
 const { values, positionals } = parseArgs({
