@@ -100,6 +100,8 @@ export interface FakeCircleci {
   count(endpoint: FakeEndpoint): number;
   /** What happens to the next requests of an operation, one each; afterwards all is well again. */
   next(endpoint: FakeEndpoint, ...behaviours: FakeBehaviour[]): void;
+  /** Takes back what was to happen to an operation. */
+  calm(endpoint: FakeEndpoint): void;
   /** What happens to all further requests of an operation. */
   always(endpoint: FakeEndpoint, behaviour: FakeBehaviour): void;
   /** Resolves when the operation has been asked for that many times. */
@@ -159,6 +161,11 @@ class Fake implements FakeCircleci {
 
   next(endpoint: FakeEndpoint, ...behaviours: FakeBehaviour[]): void {
     this.#next.set(endpoint, [...this.#next.get(endpoint) ?? [], ...behaviours]);
+  }
+
+  calm(endpoint: FakeEndpoint): void {
+    this.#next.delete(endpoint);
+    this.#always.delete(endpoint);
   }
 
   always(endpoint: FakeEndpoint, behaviour: FakeBehaviour): void {

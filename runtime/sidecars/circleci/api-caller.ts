@@ -56,6 +56,8 @@ const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;
 /** For how long `Retry-After` is obeyed within a call, from its beginning. */
 const RATE_BUDGET_MS = 30_000;
+/** Whatever `Retry-After` says, nobody is told to wait for longer. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
 
 /** Faults that may be over a moment later. */
 const PASSING: ReadonlySet<HostFault> = new Set<HostFault>([
@@ -115,10 +117,8 @@ export class ApiCaller {
     try {
       const answer = await exchange(this.#request(call), signal);
       this.#warn(answer);
-      const retryAfterMs = parseRetryAfter(
-        answer.headers["retry-after"],
-        this.#options.clock.now(),
-      );
+      const asked = parseRetryAfter(answer.headers["retry-after"], this.#options.clock.now());
+      const retryAfterMs = asked && Math.min(asked, LONGEST_RETRY_AFTER_MS);
       return statusFault(answer, {
         ...this.#options,
         what: call.what,

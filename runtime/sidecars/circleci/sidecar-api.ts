@@ -104,15 +104,20 @@ export class SidecarApi {
 
   /** Deletes a sidecar. Answers `false` where there was none any more. */
   async delete(id: string, signal: AbortSignal): Promise<boolean> {
+    const call: ApiCall = {
+      method: "DELETE",
+      path: `/api/v3/sidecar/instances/${encodeURIComponent(id)}`,
+      what: `Deleting sidecar ${id}`,
+      instance: id,
+      repeatable: true,
+      signal,
+    };
     try {
-      await this.#caller.call({
-        method: "DELETE",
-        path: `/api/v3/sidecar/instances/${encodeURIComponent(id)}`,
-        what: `Deleting sidecar ${id}`,
-        instance: id,
-        repeatable: true,
-        signal,
-      });
+      const answer = await this.#caller.call(call);
+      // The page of a proxy deletes nothing.
+      if (answer.body !== "" && json(answer) === undefined) {
+        throw this.#unexpected(call, answer, "the answer");
+      }
       return true;
     } catch (error) {
       if (isSidecanaryError(error, "host-failed") && error.details.fault === "not-found") {
@@ -230,16 +235,14 @@ export class SidecarApi {
     const answer = await this.#caller.call(call);
     const result = v.safeParse(schema, json(answer));
     if (result.success) return result.output;
-    const path = v.getDotPath(result.issues[0]) ?? "the answer";
-    throw hostFailed(
-      `${call.what} failed: ${this.service} answered ${answer.status} with something else than ` +
-        `expected, at ${path}`,
-      {
-        host: call.instance ?? this.#host,
-        fault: "bad-response",
-        kind: "never",
-        detail: answer.status,
-      },
+    throw this.#unexpected(call, answer, v.getDotPath(result.issues[0]) ?? "the answer");
+  }
+
+  #unexpected({ what, instance }: ApiCall, { status }: HttpAnswer, where: string): Error {
+    return hostFailed(
+      `${what} failed: ${this.service} answered ${status} with something else than expected, at ` +
+        where,
+      { host: instance ?? this.#host, fault: "bad-response", kind: "never", detail: status },
     );
   }
 }

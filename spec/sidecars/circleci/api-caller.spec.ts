@@ -61,6 +61,13 @@ test("RetryOn429 MessageContainsBackoffHint: the message says when to try again"
     assert.match((await failure(api.list(fake.org, false, signal))).message, "try again in 120 s");
   }));
 
+test("RetryOn429: nobody is told to wait for longer than five minutes", () =>
+  withApi(async ({ fake, api, signal }) => {
+    fake.always("list", { status: 429, headers: { "Retry-After": "99999999999" } });
+    const { error } = await failure(api.list(fake.org, false, signal));
+    assert.is((error.details as { retryAfterMs?: number }).retryAfterMs, 300_000);
+  }));
+
 test("RetryOn429 without Retry-After is asked again three times", () =>
   withApi(async ({ fake, api, signal }) => {
     fake.always("list", { status: 429 });
