@@ -35,6 +35,7 @@ export interface ApiAnswer {
 }
 
 const TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 15_000;
 
 /**
  * The Docker Engine API (https://docs.docker.com/reference/api/engine/) at one service, with a
@@ -122,6 +123,8 @@ export class ContainerApi {
     const { signal, during } = call;
     signal.throwIfAborted();
     const request = this.#request(call, headers);
+    // A machine that went away in the middle of a command ends the connection in minutes, not never.
+    if (!this.isLocal) request.setSocketKeepAlive(true, KEEP_ALIVE_MS);
     let stopped: unknown;
     const stop = (why: unknown) => {
       stopped ??= why;
