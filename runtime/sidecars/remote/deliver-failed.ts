@@ -9,6 +9,11 @@ const FULL = 1024 * 1024;
 
 type Told = Pick<HostFaultDetails, "fault" | "kind">;
 
+/** Whether a script gave up on a full disk. */
+export function isFull({ freeBytes }: HostAnswer): boolean {
+  return freeBytes !== undefined && freeBytes < FULL;
+}
+
 /** The error for a script that gave up in a workspace. */
 export function deliveryFailed(
   host: Host,
@@ -16,9 +21,7 @@ export function deliveryFailed(
   doing: string = "deliver the payload to",
 ): SidecanaryError {
   const { failed = "", freeBytes, stderr } = answer;
-  const [why, { fault, kind }] = freeBytes !== undefined && freeBytes < FULL
-    ? diskFull(freeBytes)
-    : reason(failed);
+  const [why, { fault, kind }] = isFull(answer) ? diskFull(freeBytes ?? 0) : reason(failed);
   return hostFailed(
     `Cannot ${doing} ${host.name}: ${why}${stderr === "" ? "" : `\n${stderr}`}`,
     { host: host.name, fault, kind, detail: failed },

@@ -3,8 +3,8 @@ import { open } from "node:fs/promises";
 import type { PayloadPack } from "../../sync/pack-payload.ts";
 import { SidecanaryError } from "../../errors.ts";
 import type { Host } from "../host.ts";
-import { deliveryFailed } from "./deliver-failed.ts";
-import { LOOK, PATIENCE, RECEIVE, SWITCH } from "./receive-script.ts";
+import { deliveryFailed, isFull } from "./deliver-failed.ts";
+import { LOOK, PATIENCE, RECEIVE, RENEW, SWITCH } from "./receive-script.ts";
 import type { Workspace } from "./workspace.ts";
 import { askHost, type HostAnswer } from "./workspace-ask.ts";
 import { assign } from "./workspace-script.ts";
@@ -43,6 +43,12 @@ export interface Delivery {
 /** How often a pack that arrived damaged, or beside another delivery's, is sent again. */
 const ATTEMPTS = 3;
 
+/** The pack did not arrive as it was sent. */
+const TORN: readonly string[] = ["corrupt", "moved", "short"];
+
+/** It did, and the host's repository cannot work with it: objects of earlier deliveries are lost. */
+const UNUSABLE: readonly string[] = ["index", "incomplete", "checkout"];
+
 /** So much of a pack is in memory at once, for each host. */
 const CHUNK = 256 * 1024;
 
@@ -66,6 +72,7 @@ export async function deliverPayload(
   const { tree, signal } = options;
   const variables = assign({ dir: workspace.dir, want: tree, patience: PATIENCE });
   let sentBytes = 0;
+  let renewed = false;
   for (let attempt = 1;; attempt++) {
     const found = await askHost(host, { command: variables + LOOK, signal });
     if (found.failed !== undefined) throw deliveryFailed(host, found);
@@ -93,8 +100,13 @@ export async function deliverPayload(
     if (answer.failed === undefined) {
       return { tree, kind, sentBytes, warnings: warningsOf(host, answer) };
     }
-    const again = ["corrupt", "moved", "short"].includes(answer.failed);
-    if (!again || attempt === ATTEMPTS) throw deliveryFailed(host, answer);
+    if (UNUSABLE.includes(answer.failed) && !isFull(answer) && !renewed) {
+      const renewal = await askHost(host, { command: variables + RENEW, signal });
+      if (renewal.failed !== undefined) throw deliveryFailed(host, renewal);
+      renewed = true;
+    } else if (!TORN.includes(answer.failed) || attempt >= ATTEMPTS) {
+      throw deliveryFailed(host, answer);
+    }
   }
 }
 

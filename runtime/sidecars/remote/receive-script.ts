@@ -68,3 +68,13 @@ environment
 become
 say done
 `}`;
+
+/** Forgets every tree and object. The base stays. */
+export const RENEW = `${PRELUDE}${LOCK}${String.raw`
+lock
+rm -rf "$dir"/part.* "$dir"/claim.* "$dir/repo.git/refs" "$dir/repo.git/packed-refs" \
+  "$dir/repo.git/objects"
+mkdir -p "$dir/repo.git/refs/heads" "$dir/repo.git/objects/pack" "$dir/repo.git/objects/info" ||
+  fail write
+say done
+`}`;

@@ -159,6 +159,19 @@ test("deliverPayload() makes a base anew that lost its index", async () => {
   assert.equal(await treeDigest(workspace.base), await digest(from.dir));
 });
 
+test("deliverPayload() sends everything again to a host that lost objects", async () => {
+  const from = await project("echo a >a; echo b >b");
+  for (const lost of ["objects/pack/*", "objects"]) {
+    const host = await machine();
+    const workspace = await host.open();
+    await deliver(from, host.connect(), workspace);
+    await from.sh(`rm -rf '${workspace.gitDir}'/${lost}; echo $RANDOM >>a`);
+    const { sentBytes } = await deliver(from, host.connect(), await host.open());
+    assert.ok(sentBytes > 0);
+    assert.equal(await treeDigest(workspace.base), await digest(from.dir), lost);
+  }
+});
+
 test("deliverPayload() goes on where a connection was lost, at any byte", async () => {
   const from = await project(`${RANDOM(900_000)} >r; echo a >a`);
   const { payload, pack } = await from.capture();
@@ -227,19 +240,29 @@ test("deliverPayload() survives a crash at any git of the host's", async () => {
     join(bin, "git"),
     `#!/bin/sh
 n=$(($(cat "$CRASH") - 1)); echo $n >"$CRASH"
-[ $n = 0 ] && grep -q @@sidecanary /proc/$PPID/cmdline && { kill -9 $PPID; [ "$CRASH_HARD" = 1 ] && exit 137; }
+if [ $n = 0 ] && grep -q @@sidecanary /proc/$PPID/cmdline; then
+  case $CRASH_HOW$1 in
+    after*) kill -9 $PPID;;
+    between*) kill -9 $PPID; exit 137;;
+    inread-tree)
+      # As if it were killed when it has written the files and not yet its index.
+      cp "$GIT_INDEX_FILE" '${bin}/index'; ${await realGit()} "$@"
+      mv '${bin}/index' "$GIT_INDEX_FILE" || rm "$GIT_INDEX_FILE"
+      kill -9 $PPID; exit 137;;
+  esac
+fi
 exec ${await realGit()} "$@"
 `,
   );
   chmodSync(join(bin, "git"), 0o755);
-  for (const hard of ["0", "1"]) {
+  for (const how of ["after", "between", "in"]) {
     for (let at = 1;; at += 1) {
       const crash = join(bin, "crash");
       await writeFile(crash, "100000");
       const host = await machine({
         PATH: `${bin}:${process.env["PATH"]}`,
         CRASH: crash,
-        CRASH_HARD: hard,
+        CRASH_HOW: how,
       });
       const workspace = await host.open();
       await from.sh("rm -rf c d; mkdir d; echo a >d/a; echo b >b");
@@ -255,13 +278,13 @@ exec ${await realGit()} "$@"
       if (existsSync(marker)) {
         const marked = readFileSync(marker, "utf8").trim();
         const expected = marked === tree ? await digest(from.dir) : old;
-        assert.equal(await treeDigest(workspace.base), expected, `git ${at} ${hard}`);
+        assert.equal(await treeDigest(workspace.base), expected, `git ${at} ${how}`);
       }
       // Another tree than the one that was interrupted: nothing of it may stay.
       await from.sh("rm -r c; echo 3 >b");
       await deliver(from, host.connect(), workspace);
-      assert.equal(await treeDigest(workspace.base), await digest(from.dir), `git ${at} ${hard}`);
-      if (!crashed && at > 8) break;
+      assert.equal(await treeDigest(workspace.base), await digest(from.dir), `git ${at} ${how}`);
+      if (!crashed && at > 12) break;
     }
   }
 }, { timeoutMs: 120_000 });

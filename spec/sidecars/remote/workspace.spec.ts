@@ -99,7 +99,7 @@ test("openWorkspace() lets no configuration of the host's user count", async () 
   }
   writeFileSync(
     join(host.home, ".gitconfig"),
-    `[core]\nautocrlf = true\nhooksPath = ${host.home}/hooks\nfileMode = false\nrubbish\n`,
+    `[core]\nautocrlf = true\nhooksPath = ${host.home}/hooks\nfileMode = false\n[broken\n`,
   );
   const workspace = await host.open();
   await deliver(from, host.connect(), workspace);
