@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hostFailed } from "../host-failed.ts";
+import { dockerContext } from "./docker-context.ts";
 
 /** Where a container service listens. */
 export interface ContainerEndpoint {
@@ -22,8 +23,9 @@ export interface TlsFiles {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where to look for a service, in this order: `address`, `$DOCKER_HOST`, or else the sockets where
- * Docker, rootless Docker, Docker Desktop and Podman listen.
+ * Where to look for a service, in this order: `address`, `$DOCKER_HOST`, the chosen context of
+ * Docker's command line, or else the sockets where Docker, rootless Docker, Docker Desktop and
+ * Podman listen.
  *
  * @param address as `DOCKER_HOST` is written, or the path of a socket
  * @throws SidecanaryError `host-failed` with the fault `config` for an address that cannot be used,
@@ -33,7 +35,7 @@ export async function containerEndpoints(
   address: string | undefined,
   env: Environment,
 ): Promise<readonly ContainerEndpoint[]> {
-  const named = address ?? (env["DOCKER_HOST"] || undefined);
+  const named = address ?? (env["DOCKER_HOST"] || await dockerContext(env));
   if (named !== undefined) return [await namedEndpoint(named, env)];
   const { XDG_RUNTIME_DIR: runtime, HOME: home } = env;
   return [

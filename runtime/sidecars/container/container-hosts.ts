@@ -18,12 +18,12 @@ export interface ContainerHostsOptions {
   readonly image: string;
   /**
    * The service, as `DOCKER_HOST` is written, or the path of its socket.
-   * @default `$DOCKER_HOST`, else the first that answers of the sockets of Docker and Podman
+   * @default `$DOCKER_HOST`, else the chosen docker context, else the first that answers of the sockets of Docker and Podman
    */
   readonly socket?: string;
   /**
-   * Where the service is looked up from: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`,
-   * `XDG_RUNTIME_DIR`, `HOME`.
+   * Where the service is looked up from: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`,
+   * `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `XDG_RUNTIME_DIR`, `HOME`.
    * @default the environment of this process
    */
   readonly env?: Environment;

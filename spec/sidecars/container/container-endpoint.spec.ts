@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { isSidecanaryError } from "../../../runtime/errors.ts";
@@ -87,3 +88,40 @@ for (
     assert.unreachable();
   });
 }
+
+/** A folder of Docker's command line with one context in it. */
+async function dockerFolder(config: string): Promise<string> {
+  const dir = await tempDir();
+  const hash = createHash("sha256").update("colima").digest("hex");
+  mkdirSync(join(dir, "contexts/meta", hash), { recursive: true });
+  const meta = { Name: "colima", Endpoints: { docker: { Host: "unix:///colima/docker.sock" } } };
+  writeFileSync(join(dir, "contexts/meta", hash, "meta.json"), JSON.stringify(meta));
+  writeFileSync(join(dir, "config.json"), config);
+  return dir;
+}
+
+test("containerEndpoints() takes the chosen docker context, after DOCKER_HOST", async () => {
+  const dir = await dockerFolder('{"currentContext":"colima"}');
+  const names = async (env: Record<string, string>) =>
+    (await containerEndpoints(undefined, env)).map(({ name }) => name);
+  assert.equal(await names({ DOCKER_CONFIG: dir }), ["unix:///colima/docker.sock"]);
+  assert.equal(await names({ DOCKER_CONFIG: dir, DOCKER_HOST: "unix:///a" }), ["unix:///a"]);
+  assert.is((await names({ DOCKER_CONFIG: dir, DOCKER_CONTEXT: "default" })).length, 2);
+  const plain = await dockerFolder("{}");
+  assert.is((await names({ DOCKER_CONFIG: plain })).length, 2);
+  assert.equal(await names({ DOCKER_CONFIG: plain, DOCKER_CONTEXT: "colima" }), [
+    "unix:///colima/docker.sock",
+  ]);
+});
+
+test("containerEndpoints() refuses a docker context that is unknown, and a broken file", async () => {
+  const unknown = { DOCKER_CONFIG: await dockerFolder("{}"), DOCKER_CONTEXT: "gone" };
+  const broken = { DOCKER_CONFIG: await dockerFolder("{") };
+  for (const [env, why] of [[unknown, '"gone" names no service'], [broken, "as JSON"]] as const) {
+    await containerEndpoints(undefined, env).then(() => assert.unreachable(), (error) => {
+      assert.ok(isSidecanaryError(error, "host-failed"));
+      assert.is(error.details.fault, "config");
+      assert.match(error.message, why);
+    });
+  }
+});

@@ -215,8 +215,9 @@ test(
 );
 
 test("a limit that is none is refused", () => {
-  assert.throws(() => hosts({ memory: 0 }), RangeError);
-  assert.throws(() => hosts({ cpus: Number.NaN }), RangeError);
+  const isRange = (error: unknown) => error instanceof RangeError;
+  assert.throws(() => hosts({ memory: 0 }), isRange);
+  assert.throws(() => hosts({ cpus: Number.NaN }), isRange);
 });
 
 test("create() refuses a name that is none of ours", async () => {

@@ -62,5 +62,8 @@ test("Demux knows that a stream ended within a header, and within a frame", () =
 
 test("Demux refuses what is no frame", () => {
   const { demux } = collecting();
-  assert.throws(() => demux.push(Buffer.from("HTTP/1.1 200 OK")), FrameError);
+  assert.throws(
+    () => demux.push(Buffer.from("HTTP/1.1 200 OK")),
+    (error: unknown) => error instanceof FrameError,
+  );
 });
