@@ -13,6 +13,8 @@ export interface OpenHostsOptions {
   readonly cwd: string;
   /** A folder for what outlives a process: pinned host keys. */
   readonly stateDir: string;
+  /** Whose the hosts are: part of their names. */
+  readonly owner: string;
   readonly identityFile?: string;
   /** Remember the keys of ssh hosts that are not known yet, in place of refusing them. */
   readonly acceptNew: boolean;

@@ -31,6 +31,8 @@ export interface HostSetup {
 export interface HostsContext {
   /** The folder where this working tree keeps what outlives a process. */
   readonly stateDir: string;
+  /** Whose the hosts are: part of their names. */
+  readonly owner: string;
   readonly clock: Clock;
   /** Draws in [0, 1). */
   readonly random: () => number;

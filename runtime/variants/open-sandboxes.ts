@@ -3,6 +3,7 @@ import type { Provider } from "../sidecars/provider.ts";
 import type { Payload } from "../sync/payload.ts";
 import type { CampaignRequest } from "./campaign-request.ts";
 import { openLocalSandboxes } from "./local-sandboxes.ts";
+import { messageOf } from "./message-of.ts";
 import { report, type Session } from "./session.ts";
 import type { StateFolder } from "../state-folder.ts";
 
@@ -38,9 +39,12 @@ export async function openSandboxes(
   }
   const onNotice = (message: string) =>
     report({ request, warnings: context.warnings }, { type: "warning", message });
-  const hosts = await choice.open({ stateDir: folder.dir, clock, random, signal, onNotice });
+  const { dir: stateDir, owner } = folder;
+  const hosts = await choice.open({ stateDir, owner, clock, random, signal, onNotice });
   let provider: Provider | undefined;
+  let sweeping = Promise.resolve();
   closing.push(async () => {
+    await sweeping;
     try {
       await provider?.close();
     } finally {
@@ -53,7 +57,7 @@ export async function openSandboxes(
       const opened = createRemoteProvider({
         hosts,
         payload,
-        owner: folder.owner,
+        owner,
         run: campaign.replaceAll("-", ""),
         lanesPerHost: choice.lanes,
         ttlMs: HOST_TTL_MS,
@@ -63,7 +67,21 @@ export async function openSandboxes(
         onNotice,
       });
       provider = opened;
+      sweeping = sweep(opened, onNotice);
       return Promise.resolve(opened);
     },
   };
+}
+
+/** What dead campaigns of this working tree have left; never rejects. */
+async function sweep(provider: Provider, onNotice: (message: string) => void): Promise<void> {
+  try {
+    const { removed, failed } = await provider.sweep();
+    for (const name of removed) {
+      onNotice(`Sidecar ${name} was left by an earlier run; it is gone now`);
+    }
+    for (const { name, reason } of failed) onNotice(`Sidecar ${name} may be left: ${reason}`);
+  } catch (error) {
+    onNotice(`Cannot look for sidecars that earlier runs may have left: ${messageOf(error)}`);
+  }
 }

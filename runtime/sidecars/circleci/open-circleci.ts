@@ -50,6 +50,7 @@ export async function openCircleci(options: OpenHostsOptions): Promise<HostProvi
     ...(settings.image === undefined ? {} : { image: settings.image }),
     identity: { kind: "key", key },
     pins: fileHostKeyPins(join(stateDir, "pins")),
+    owner: options.owner,
     clock,
     random,
     onWarning: onNotice,

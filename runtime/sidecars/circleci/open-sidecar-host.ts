@@ -51,6 +51,7 @@ export async function openSidecarHost(
     org: "sidecanary",
     identity: { kind: "key", key },
     pins: fileHostKeyPins(join(stateDir, "pins")),
+    owner: options.owner,
     clock,
     random,
     onWarning: onNotice,
