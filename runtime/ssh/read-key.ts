@@ -6,6 +6,7 @@ import ssh2, { type ParsedKey } from "ssh2";
 import { hostFailed } from "../sidecars/host-failed.ts";
 import { inspectKeyFile, type KeyFile } from "./key-file.ts";
 import { formatOpenSshKey } from "./openssh-key.ts";
+import { padEcdsaKey } from "./pad-ecdsa-key.ts";
 import { keyTypeOf } from "./wire.ts";
 
 /** Answers the passphrase of a key file, or `undefined` where there is none to give. */
@@ -106,7 +107,10 @@ function parse(text: string, file: KeyFile, passphrase: string | undefined): Par
   const key: ParsedKey | Error | undefined = Array.isArray(parsed)
     ? (parsed as ParsedKey[])[0]
     : parsed;
-  return key ?? new Error("no key");
+  if (key === undefined || key instanceof Error) return key ?? new Error("no key");
+  if (file.format !== "openssh") return key;
+  const padded = padEcdsaKey(key.getPrivatePEM(), key.getPublicSSH());
+  return padded === undefined ? key : ssh2.utils.parseKey(padded);
 }
 
 /** ssh2 does not read PKCS#8; `undefined` for what has no other form, or another passphrase. */

@@ -114,6 +114,18 @@ test("every ed25519 key of PKCS#8 is one of OpenSSH's format", async () => {
   }
 });
 
+test("every ecdsa key of OpenSSH's format signs", async () => {
+  const path = await file("");
+  for (const bits of [256, 384] as const) {
+    for (let at = 0; at < 20; at++) {
+      await writeFile(path, ssh2.utils.generateKeyPairSync("ecdsa", { bits }).private);
+      const key = await readKey(path);
+      const message = Buffer.from(`${at}`);
+      assert.ok(key.verify(message, key.sign(message)) === true);
+    }
+  }
+});
+
 test("readKey() asks once for the passphrase of an encrypted key, and never else", async () => {
   const path = await file(encryptedKey("hidden"));
   const asked: string[] = [];
