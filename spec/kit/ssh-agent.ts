@@ -17,11 +17,12 @@ export interface Agent {
 /** Starts an agent that holds no keys. */
 export async function startAgent(): Promise<Agent> {
   const socket = join(await tempDir(), "agent");
-  const child = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
-  const stop = () => void child.kill();
-  process.once("exit", stop);
+  // An agent ends with its command, and this one with its standard input, which is ours.
+  const stdio = ["pipe", "ignore", "inherit"] as const;
+  const child = spawn("ssh-agent", ["-a", socket, "cat"], { stdio: [...stdio] });
   let failure: Error | undefined;
   child.once("error", (error) => failure = error);
+  child.stdin?.on("error", () => {});
   await until("the agent listens", () => {
     if (failure !== undefined) throw failure;
     return existsSync(socket);
@@ -32,6 +33,6 @@ export async function startAgent(): Promise<Agent> {
       const env = { ...process.env, SSH_AUTH_SOCK: socket };
       await promisify(execFile)("ssh-add", ["-q", path], { env });
     },
-    stop,
+    stop: () => child.stdin?.end(),
   };
 }
