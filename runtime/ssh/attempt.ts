@@ -28,7 +28,7 @@ export function attempt<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let state: "open" | "done" | "failed" = "open";
-    let giveUp: (() => void) | undefined;
+    let giveUp = (): void => {};
     const settle = (next: "done" | "failed"): boolean => {
       if (state !== "open") return false;
       state = next;
@@ -38,7 +38,7 @@ export function attempt<Result>(
     };
     const fail = (error: unknown): void => {
       if (!settle("failed")) return;
-      giveUp?.();
+      giveUp();
       reject(signal.aborted ? signal.reason : error);
     };
     const abort = (): void => fail(signal.reason);

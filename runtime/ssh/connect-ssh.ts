@@ -65,6 +65,7 @@ export function connectSsh(target: SshTarget): Promise<SshHost> {
       kind: "reconnect",
     });
   stream.on("error", () => {});
+  if (signal.aborted) stream.destroy();
   return attempt({ deadlineMs, clock, signal, late }, ({ resolve, reject }) => {
     const client = new ssh2.Client();
     // It stays for life: an error may come at any time, and without a listener ends the process.

@@ -3,7 +3,10 @@ import type { HostExec, HostExit } from "../sidecars/host.ts";
 import { feed } from "./feed.ts";
 
 /** What a command on an open channel is given and asked for. */
-export type ChannelWork = Pick<HostExec, "stdin" | "onStdout" | "onStderr">;
+export interface ChannelWork extends Pick<HostExec, "onStdout" | "onStderr"> {
+  /** `"open"` leaves it to be written by hand. @default end of file at once */
+  readonly stdin?: HostExec["stdin"] | "open";
+}
 
 /**
  * Follows a command on a channel that has just been opened; must be called in the callback that
@@ -39,7 +42,7 @@ export async function runOnChannel(
     new Promise((resolve) => channel.once("close", resolve)),
     new Promise((resolve) => channel.stderr.once("close", resolve)),
   ]);
-  feed(channel, stdin, closed).catch(fail);
+  if (stdin !== "open") feed(channel, stdin, closed).catch(fail);
   try {
     await Promise.race([closed, failed]);
     return exit;

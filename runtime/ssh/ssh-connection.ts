@@ -95,7 +95,7 @@ export class SshConnection implements SshHost {
     this.#gone.signal.throwIfAborted();
     return await this.#open(start, "session", this.#gone.signal, () => {}, (channel) => {
       const exit = runOnChannel(channel, {
-        stdin: nothing(channel),
+        stdin: "open",
         onStdout: options.onData,
         onStderr: options.onData,
       });
@@ -198,6 +198,9 @@ export class SshConnection implements SshHost {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         channel.close();
+        // OpenSSH confirms that only when the command has ended, and a command may go on for long.
+        channel.stderr.emit("close");
+        channel.emit("close");
         reject(signal.reason);
       };
       // The exit status may have come just before: what ssh2 still holds goes first.
@@ -265,9 +268,4 @@ async function* after(
   yield first;
   if (rest instanceof Uint8Array) yield rest;
   else if (rest !== undefined) yield* rest;
-}
-
-/** Input that is written by hand, and ends with the channel. */
-async function* nothing(channel: ClientChannel): AsyncIterable<Uint8Array> {
-  await new Promise((resolve) => channel.once("close", resolve));
 }

@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import type { HostVerifier } from "ssh2";
 import { hostFailed } from "../sidecars/host-failed.ts";
 import type { HostKeyPolicy, HostKeyVerdict } from "./host-key-policy.ts";
@@ -36,8 +38,9 @@ export function verifyHostKey(
     const copy = Buffer.from(key);
     if (trusted !== undefined) return answer(trusted.equals(copy));
     void verify(copy).then((ok) => {
-      // The attempt has ended with the refusal, and the stream below with it.
-      if (ok) answer(true);
+      // The attempt has ended with a refusal, and the stream below with it. Not within a microtask:
+      // Deno runs them in the midst of ssh2's arithmetic, which then waits for this answer for ever.
+      if (ok) setImmediate(() => answer(true));
     });
   };
 }
