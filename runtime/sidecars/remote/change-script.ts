@@ -12,6 +12,8 @@ export interface ChangeScript {
   readonly pack: Buffer;
   /** The script's blob. */
   readonly script: string;
+  /** The script itself, where it is short and plain enough for a command line. */
+  readonly text: string;
   /** The hash of the tree that is reached, and proved by the script. */
   readonly tree: string;
 }
@@ -39,7 +41,6 @@ export function changeScript(change: Change, payload: TreeHash, seconds: number)
   const infos = written.map((file) => `${file.mode} ${blobId(file.bytes)} 0\t${cQuote(file.path)}`);
   const lines = [
     ...deleted.map(({ path }) => removal(path)),
-    `rm -f "$index"`,
     `g update-index --index-info <<'END' || return 1`,
     ...infos,
     "END",
@@ -60,9 +61,13 @@ export function changeScript(change: Change, payload: TreeHash, seconds: number)
   ];
   const script = Buffer.from(lines.join("\n"), "latin1");
   const id = blobId(script);
-  blobs.set(id, script);
-  return { pack: packBlobs([...blobs.values()]), script: id, tree };
+  const isPlain = script.length < LONGEST_INLINE && script.every((byte) => byte < 0x80);
+  if (!isPlain) blobs.set(id, script);
+  const text = isPlain ? script.toString("latin1") : "";
+  return { pack: packBlobs([...blobs.values()]), script: id, text, tree };
 }
+
+const LONGEST_INLINE = 16_000;
 
 /** A file is deleted through no link, and takes the folders along that it leaves empty. */
 function removal(path: string): string {

@@ -40,7 +40,9 @@ export async function callLane(host: Host, call: LaneCall): Promise<LaneAnswer> 
   const mark = randomBytes(12).toString("hex");
   const { dir, signal } = call;
   const args = `set -- ${call.words.map(quoteWord).join(" ")}`;
-  let command = `N=${mark} D=${quoteWord(dir)}; ${args}; . "$D/lane.sh"`;
+  const head = `N=${mark} D=${quoteWord(dir)}; [ -e "$D/lane.sh" ] || ` +
+    `{ echo "$N ! gone the workspace is not there any more"; exit 0; }`;
+  let command = `${head}; ${args}; . "$D/lane.sh"`;
   if (Buffer.byteLength(command) > LONGEST_COMMAND) {
     const file = `lanes/args.${mark}`;
     const sent = await host.exec({
@@ -51,7 +53,7 @@ export async function callLane(host: Host, call: LaneCall): Promise<LaneAnswer> 
     if (sent.kind !== "exit" || sent.code !== 0) {
       return { kind: "silent", message: `a file could not be written below ${dir}` };
     }
-    command = `N=${mark} D=${quoteWord(dir)}; . "$D/${file}"; rm -f "$D/${file}"; . "$D/lane.sh"`;
+    command = `${head}; . "$D/${file}"; rm -f "$D/${file}"; . "$D/lane.sh"`;
   }
   const answer = new MarkedStream(mark, call.onStdout);
   const errors = new MarkedStream(mark, call.onStderr);

@@ -55,13 +55,15 @@ group_lives() {
 }
 # Everything that a lane runs is dead afterwards.
 fence() {
-  if [ -f "$1/holder" ]; then
+  open=; read -r open 2>/dev/null < "$1/current"
+  if [ -n "$open" ] && [ -d "$1/s.$open" ]; then : > "$1/s.$open/dead"; fi
+  if [ -s "$1/holder" ]; then
     read -r up upstart inner innerstart < "$1/holder"
     if [ -n "$inner" ] && same "$inner" "$innerstart"; then kill -s KILL "$inner"; fi
     if [ -z "$inner" ] && same "$up" "$upstart"; then kill -s KILL "$up"; fi
     if [ -n "$inner" ]; then until_gone "$inner" "$innerstart" || return 1; fi
     until_gone "$up" "$upstart" || return 1
-    rm -f "$1/holder"
+    : > "$1/holder"
   fi
   for file in "$1"/groups/*; do
     [ -e "$file" ] || continue
@@ -113,7 +115,9 @@ hold() {
     read -r up; start_of "$up"; upstart=$start
     printf '%s %s\\n' "$up" "$upstart" > "$L/holder"
     read -r word && [ "$word" = ok ] || exit 1
-    read -r inner rest < "/proc/$up/task/$up/children" && start_of "$inner" || exit 1
+    # The kernel ends it without a newline.
+    read -r inner rest < "/proc/$up/task/$up/children"
+    [ -n "$inner" ] && start_of "$inner" || exit 1
     printf '%s %s %s %s\\n' "$up" "$upstart" "$inner" "$start" > "$L/holder"
   }
 }
@@ -191,9 +195,9 @@ revert() {
     TZ=UTC0 xargs -0 sh -c 't=$1; shift
       for f do shift; [ -L "$f" ] || set -- "$@" "$f"; done
       [ $# = 0 ] || touch -t "$t" -- "$@"' sh "$1" < "$L/changed" || return 1
-    g update-index -q --refresh || return 1
+    # Fails where a file is not what it was.
+    g update-index --refresh >/dev/null || return 1
   fi
-  g diff-files --quiet || return 1
   [ "$(fingerprint)" = "$(cat "$L/fingerprint")" ]
 }
 # A new copy, where putting back has failed.
@@ -237,13 +241,17 @@ oom_count() {
 }
 ticks() { read -r now _ 2>/dev/null < /proc/uptime || now=0.00; }
 
+end_of() {
+  if [ -e "$1.old" ]; then cat "$1.old" "$1" | tail -c "$2"
+  elif [ -s "$1" ]; then tail -c "$2" "$1"; fi
+}
 # $1: the command's folder; $2: how many bytes of each stream are wanted.
 emit() {
   read -r status < "$1/status" || fail lost "the result of the command cannot be read"
   say "$status"
   printf '%s\\n' "$N" >&2
-  cat "$1/out.old" "$1/out" 2>/dev/null | tail -c "$2"
-  cat "$1/err.old" "$1/err" 2>/dev/null | tail -c "$2" >&2
+  end_of "$1/out" "$2"
+  end_of "$1/err" "$2" >&2
 }
 limit_log() {
   size=$(wc -c < "$1") || return
@@ -251,12 +259,11 @@ limit_log() {
   tail -c "$3" "$1" > "$1.new" && : > "$1" && mv "$1.new" "$1.old"
 }
 alive() {
-  if [ "$KIND" = overlay ]; then
-    inner= ; read -r up upstart inner innerstart 2>/dev/null < "$L/holder"
-    [ -n "$inner" ] && same "$inner" "$innerstart"
-  else
-    [ ! -e "$S/dead" ]
-  fi
+  [ -d "$S" ] && [ ! -e "$S/dead" ] || return 1
+  [ "$KIND" = overlay ] || return 0
+  inner= ; read -r up upstart inner innerstart 2>/dev/null < "$L/holder"
+  # A first process that is being ended loses its root before its namespace has died.
+  [ -n "$inner" ] && same "$inner" "$innerstart" && [ -d "/proc/$inner/root/proc" ]
 }
 # Ends what a sandbox runs because of $2.
 end_run() {
@@ -276,7 +283,7 @@ supervise() {
   start_of $$; printf '%s %s\\n' $$ "$start" > "$R/supervisor"
   ticks; from=$now
   if [ "$KIND" = overlay ]; then
-    enter sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
+    nsenter "--target=$inner" $ENTER --mount --pid -- sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
       </dev/null >>"$R/out" 2>>"$R/err" 3<&- &
   elif [ "$GROUPS_BY" = setsid ]; then
     setsid sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
@@ -302,11 +309,14 @@ supervise() {
     done
     end_run "$R" vanished ) </dev/null >/dev/null 2>&1 & v=$!
   wait "$p" 2>/dev/null; code=$?
-  if [ "$code" -gt 128 ]; then jobs -l > "$R/jobs" 2>/dev/null; fi
+  if [ "$code" -gt 128 ] && [ -d "$R" ]; then jobs -l > "$R/jobs"; fi
   kill "$w" "$v" 2>/dev/null
   ticks; to=$now
   [ "$KIND" = overlay ] || group_lives "$p" || rm -f "$L/groups/$p"
-  why= ; read -r why < "$R/why"
+  why= ; read -r why 2>/dev/null < "$R/why"
+  # Whoever ended it may have been stopped by the lines above.
+  [ -z "$why" ] || fence "$L"
+  [ -d "$R" ] || fail lost "the sandbox was removed"
   what="exit $code"
   if [ -n "$why" ]; then what="$why 0"
   elif ! alive; then what="gone 0"
@@ -319,7 +329,7 @@ supervise() {
       *) name=$(kill -l "$code" 2>/dev/null) && what="signal \${name#SIG}" ;;
     esac
   fi
-  rm -f "$R/room"
+  [ ! -e "$R/room" ] || rm -f "$R/room"
   oom=0
   if [ "$code" != 0 ]; then
     oom_count
@@ -417,9 +427,9 @@ case $verb in
     say ok ;;
   open)
     # $1: lane $2: sandbox $3: script's blob or - $4: time for reverted files $5: seconds to live
-    # $6: what was frozen last, or -
+    # $6: what was frozen last, or - $7: the script, or nothing where it is only in the pack
     L=$T/$1 S=$T/$1/s.$2 TTL=$5 tree=$T/$1/tree index=/dev/null
-    mkdir -p -m 700 "$L" || exit 1
+    [ -d "$L" ] || mkdir -m 700 "$L" || exit 1
     fence "$L" || fail busy "processes of an earlier sandbox do not end"
     if [ "$6" = - ]; then
       for old in "$L/frozen" "$L/frozen.id" "$L/pristine" "$L"/f.*; do
@@ -429,22 +439,23 @@ case $verb in
       fail lost "what was kept of the baseline is not there any more"
     fi
     for old in "$L"/s.*; do [ -e "$old" ] && discard "$old"; done
-    rm -f "$L/current"
-    mkdir -m 700 "$S" "$S/t" || exit 1
+    : > "$L/current"
+    mkdir -m 700 "$S" "$S/t" "$S/w" || exit 1
     script=-
     if [ "$3" != - ]; then
-      g unpack-objects -q <&3 2>"$S/err" && g cat-file blob "$3" > "$S/apply" ||
-        fail pack "$(tr '\\n' ' ' < "$S/err")"
+      g unpack-objects -q <&3 2>"$S/err" || fail pack "$(tr '\\n' ' ' < "$S/err")"
+      if [ -n "$7" ]; then printf '%s' "$7" > "$S/apply"
+      else g cat-file blob "$3" > "$S/apply" 2>"$S/err"; fi || fail pack "$(tr '\\n' ' ' < "$S/err")"
       script=$S/apply
     fi
     if [ "$KIND" = overlay ]; then
       [ -L "$L/b" ] || ln -s ../../base "$L/b"
-      mkdir -m 755 "$S/u" && mkdir -m 700 "$S/w" || exit 1
+      mkdir -m 755 "$S/u" || exit 1
       lower=; [ -s "$L/frozen" ] && while read -r name; do lower=$lower../$name:; done < "$L/frozen"
       hold "$S" "$lower../b" "$D/base" "$script" ||
         { fence "$L"; fail state "$(tr '\\n' ' ' < "$S/err" | cut -c 1-2000)"; }
     else
-      mkdir -p "$L/groups"; printf '%s\\n' "\${D##*/}-$1-$2" > "$L/mark"
+      [ -d "$L/groups" ] || mkdir "$L/groups"; printf '%s\\n' "\${D##*/}-$1-$2" > "$L/mark"
       if [ -e "$L/clean" ]; then :
       elif [ -d "$tree" ] && [ -s "$L/fingerprint" ] && ( revert "$4" ) >>"$S/err" 2>&1; then :
       else ( renew ) >>"$S/err" 2>&1 || fail state "$(tr '\\n' ' ' < "$S/err" | cut -c 1-2000)"
@@ -455,7 +466,7 @@ case $verb in
       fi
     fi
     printf '%s\\n' "$2" > "$L/current"
-    say "ok $(date -u +%Y%m%d%H%M%S)" ;;
+    say ok ;;
   run)
     # $1: lane $2: sandbox $3: key $4: seconds $5: grace $6: bytes of log $7: of tail $8: cwd $9: command, then variables
     L=$T/$1 S=$T/$1/s.$2 max=$6
@@ -479,7 +490,7 @@ case $verb in
     c=; read -r c 2>/dev/null < "$L/current"
     if [ "$c" = "$2" ]; then
       fence "$L" || fail busy "processes of the sandbox do not end"
-      rm -f "$L/current"; discard "$S"
+      : > "$L/current"; discard "$S"
     fi
     say ok ;;
   freeze) # $1: lane $2: sandbox
@@ -500,7 +511,7 @@ case $verb in
       : > "$L/clean"
     fi
     printf '%s\\n' "$2" > "$L/frozen.id"
-    rm -f "$L/current"; discard "$S"
+    : > "$L/current"; discard "$S"
     say ok ;;
   remove) # $1: lane
     L=$T/$1

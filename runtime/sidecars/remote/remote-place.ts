@@ -225,7 +225,7 @@ export class RemotePlace {
   }
 
   async #prepare(host: Host, ref: HostRef, signal: AbortSignal): Promise<Link> {
-    const { lanes, clock, hosts } = this.#context.options;
+    const { lanes, clock, hosts, process = PROCESS } = this.#context.options;
     const name = hosts.disposable ? ref.name : await this.#earlierName(host, ref.name, signal);
     const workspace = await openWorkspace(host, { name, signal });
     const { dir } = workspace;
@@ -234,7 +234,7 @@ export class RemotePlace {
     } && mv -f ${quoteWord(`${dir}/lane.sh.new`)} ${quoteWord(`${dir}/lane.sh`)}`;
     const put = await host.exec({ command: script, stdin: Buffer.from(LANE_SCRIPT), signal });
     if (put.kind !== "exit" || put.code !== 0) throw unusable(host, "our script cannot be written");
-    const words = ["init", PROCESS, lanes === "warm" ? "warm" : "any"];
+    const words = ["init", process, lanes === "warm" ? "warm" : "any"];
     const answer = await callLane(host, { dir, words, signal });
     if (answer.kind !== "ok") throw unusable(host, answer.message);
     const [, kind, date = "", boot = "-"] = answer.words;
@@ -322,6 +322,10 @@ export async function removeWorkspace(
 ): Promise<void> {
   const answer = await callLane(host, { dir, words: ["destroy"], signal });
   if (answer.kind === "ok") return;
+  if (answer.kind === "failed" && answer.code === "gone") {
+    const exit = await host.exec({ command: `rm -rf -- ${quoteWord(dir)}`, signal });
+    if (exit.kind === "exit" && exit.code === 0) return;
+  }
   throw new SidecanaryError(
     "sidecar-failed",
     `The folder ${dir} on ${host.name} could not be removed; run ${dir}/destroy.sh there: ` +

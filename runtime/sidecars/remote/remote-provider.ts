@@ -50,6 +50,12 @@ export interface RemoteOptions {
    * @default a folder beside the payload's repository
    */
   readonly store?: string;
+  /**
+   * Tells this process from every other one that works on a host: what another one runs there is
+   * ended before anything else.
+   * @default a name of this process
+   */
+  readonly process?: string;
   readonly clock: Clock;
   readonly random: Random;
   /** A sentence that people should see. */

@@ -136,7 +136,7 @@ export class RemoteSidecar implements Sidecar {
     const words = ["open", String(lane), id, script?.script ?? "-", back];
     this.#check(
       await place.call({
-        words: [...words, String(Math.ceil(ttlMs / 1000)), this.#frozen],
+        words: [...words, String(Math.ceil(ttlMs / 1000)), this.#frozen, script?.text ?? ""],
         ...(script === undefined ? {} : { stdin: script.pack }),
         signal,
       }),
