@@ -1,7 +1,15 @@
 import * as assert from "uvu/assert";
 import { Buffer } from "node:buffer";
-import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { isSidecanaryError, type SidecanaryError } from "../../../runtime/errors.ts";
@@ -76,6 +84,9 @@ test("openWorkspace() falls back to a folder of its own in /tmp", async () => {
       assert.is(lstatSync(join(workspace.dir, "..")).mode & 0o777, 0o700);
     } finally {
       await rm(workspace.dir, { recursive: true });
+      if (readdirSync(join(workspace.dir, "..")).length === 0) {
+        await rmdir(join(workspace.dir, ".."));
+      }
     }
   }
 });
