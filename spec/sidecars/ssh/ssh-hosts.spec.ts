@@ -12,6 +12,7 @@ import { ensureKeyPair, type KeyPair } from "../../../runtime/ssh/ensure-key-pai
 import { publicKeyLine } from "../../../runtime/ssh/wire.ts";
 import { suite } from "../../harness.ts";
 import { SshServer } from "../../kit/ssh-server.ts";
+import { until } from "../../kit/processes.ts";
 import { tempDir } from "../../kit/temp-dir.ts";
 import { TunnelServer } from "../../kit/tunnel-server.ts";
 
@@ -122,17 +123,21 @@ test("connect() to an unknown host fails, and with acceptNew remembers it", asyn
 test("connect() offers one identity an attempt, the next one six seconds later, and keeps it", async () => {
   const { provider, clock, server } = await setup({ keys: 3 });
   const hosts = provider();
+  const waits = () => until("it waits", () => clock.next() === clock.now() + 6000);
   for (let attempt = 1; attempt <= 2; attempt++) {
-    const refused = connect(hosts);
-    void refused.catch(() => {});
-    if (attempt > 1) await clock.advance(6000);
-    const error = await failure(refused);
-    assert.is(error.details.fault, "authentication");
-    assert.is(error.details.kind, "reconnect");
-    assert.is(error.details.retryAfterMs, 6000);
+    const refused = failure(connect(hosts));
+    if (attempt > 1) {
+      await waits();
+      await clock.advance(6000);
+    }
+    const { details } = await refused;
+    assert.is(details.fault, "authentication");
+    assert.is(details.kind, "reconnect");
+    assert.is(details.retryAfterMs, 6000);
     assert.is(server.accepted, attempt);
   }
   const third = connect(hosts);
+  await waits();
   await clock.advance(5999);
   assert.is(server.accepted, 2);
   await clock.advance(1);
