@@ -98,15 +98,18 @@ async function namespaces(
   };
 }
 
-/** Ids that nobody has: far above all ranges in use, or the end of what this container was given. */
-function firstFreeId(): number {
+/**
+ * Ids that nobody has: far above all ranges in use, or the end of what this container was given;
+ * `undefined` where root may become hardly anybody.
+ */
+function firstFreeId(): number | undefined {
   const lines = readFileSync("/proc/self/uid_map", "latin1").trim().split("\n");
   const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
   const far = 1_900_000_000;
   const within = ([first = 0, , count = 0]: number[]) => first <= far && far < first + count;
   if (ranges.some(within)) return far;
   const [first = 0, , count = 0] = ranges.at(-1) ?? [];
-  return Math.max(1, first + count - 2_000);
+  return count < 4_000 ? undefined : first + count - 2_000;
 }
 
 async function tryOut(isolation: Isolation, stateDir: string, signal: AbortSignal): Promise<void> {
@@ -116,9 +119,9 @@ async function tryOut(isolation: Isolation, stateDir: string, signal: AbortSigna
     await makeInstanceDir(dir, isolation.uids);
     cell = await isolation.open({ id: "probe", dir, uid: isolation.uids, signal });
     const { file, args, env, cwd } = cell.enter(["sh", "-c", TRIAL]);
-    const child = spawn(file, args, { env, cwd, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(file, args, { env, cwd, stdio: ["ignore", "ignore", "pipe", "ignore"] });
     let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text.slice(0, 4_096));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => stderr += text.slice(0, 4_096));
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once("error", reject);
       child.once("close", resolve);

@@ -23,10 +23,9 @@ export async function loadHostKey(stateDir: string): Promise<HostKey> {
     text = await readFile(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    const made = ssh2.utils.generateKeyPairSync("ed25519");
-    await writeFile(`${path}.new`, made.private, { mode: 0o600 });
+    text = makeKey();
+    await writeFile(`${path}.new`, text, { mode: 0o600 });
     await rename(`${path}.new`, path);
-    text = made.private;
   }
   const key = ssh2.utils.parseKey(text);
   if (key instanceof Error || !key.isPrivateKey()) {
@@ -38,4 +37,12 @@ export async function loadHostKey(stateDir: string): Promise<HostKey> {
     );
   }
   return { private: text, public: `${key.type} ${key.getPublicSSH().toString("base64")}` };
+}
+
+/** ssh2 drops a leading zero byte: one key of 256 is malformed. */
+function makeKey(): string {
+  for (;;) {
+    const made = ssh2.utils.generateKeyPairSync("ed25519");
+    if (!(ssh2.utils.parseKey(made.private) instanceof Error)) return made.private;
+  }
 }

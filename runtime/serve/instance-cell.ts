@@ -9,12 +9,24 @@ export interface Entry {
   readonly cwd: string;
 }
 
+/** A command that was started in an instance. */
+export interface Started {
+  readonly child: ChildProcess;
+  /**
+   * Whether it came as far as running in the instance; where not, its exit code is that of what should
+   * have brought it there. Settles when the command runs, or has ended.
+   */
+  readonly begun: Promise<boolean>;
+}
+
 /** The processes of one instance: what encloses them and ends them. */
 export interface InstanceCell {
   /** The process outside that everything else hangs on, for the journal. */
   readonly holder: number;
   /** The command line that runs `argv` in the user's home, with `env` over the instance's own. */
   enter(argv: readonly string[], env?: Readonly<Record<string, string>>): Entry;
+  /** Whether commands write to descriptor 3 when they run in the instance. */
+  readonly announces: boolean;
   /** Tells the cell of a command that was started with {@link InstanceCell.enter}. */
   adopt(child: ChildProcess): void;
   /** The process group of such a command; `undefined` where it has ended, or not begun. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import type { Clock } from "../clock.ts";
-import type { InstanceCell } from "./instance-cell.ts";
+import type { InstanceCell, Started } from "./instance-cell.ts";
 import type { DestroyReason } from "./serve-event.ts";
 import type { ServeLimits } from "./serve-limits.ts";
 
@@ -109,19 +110,22 @@ export class Instance {
    *
    * @throws Error of the system where the arguments cannot be passed at all
    */
-  start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const entry = this.cell.enter(argv, env);
+  start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+    const { cell } = this;
+    const entry = cell.enter(argv, env);
     const child = spawn(entry.file, entry.args, {
       cwd: entry.cwd,
       env: entry.env,
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", ...(cell.announces ? ["pipe" as const] : [])],
       detached: true,
     });
-    if (child.pid === undefined) return child;
-    this.cell.adopt(child);
-    this.#running.add(child);
-    child.once("exit", () => this.#running.delete(child));
-    return child;
+    if (child.pid !== undefined) {
+      cell.adopt(child);
+      this.#running.add(child);
+      child.once("exit", () => this.#running.delete(child));
+    }
+    const word = child.stdio?.[3] as Readable | null | undefined;
+    return { child, begun: cell.announces ? hasData(word) : Promise.resolve(true) };
   }
 
   /**
@@ -137,4 +141,13 @@ export class Instance {
     for (const disconnect of this.#disconnects) disconnect();
     await this.cell.end();
   }
+}
+
+async function hasData(stream: Readable | null | undefined): Promise<boolean> {
+  if (!stream) return false;
+  return await new Promise((resolve) => {
+    stream.on("data", () => resolve(true));
+    stream.once("close", () => resolve(false));
+    stream.once("error", () => resolve(false));
+  });
 }

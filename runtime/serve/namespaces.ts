@@ -16,6 +16,10 @@ export interface NamespacePlan extends Omit<RootPlan, "uid"> {
 const END_MS = 10_000;
 const HOME = "/home/user";
 
+// A session inside, so that a signal to it does not meet nsenter, which only waits.
+// Deno tells its children of further descriptors by a variable.
+const LAUNCH = 'cd; printf s >&3; exec 3>&-; unset DENO_EXTRA_STDIO_FDS; exec setsid "$@"';
+
 /**
  * Opens an instance in a user, mount, process, IPC and host name namespace of its own, and a network
  * namespace unless the machine's is shared. Unprivileged, the root is built in a user namespace and
@@ -79,12 +83,12 @@ function cellOf(
         ...["nsenter", `--target=${first}`, "--user", ...namespaceFlags(plan.hostNetwork)],
         ...identity,
         "--",
-        // A session inside, so that a signal to it does not meet nsenter, which only waits.
-        ...["sh", "-c", 'cd; exec setsid "$@"', "sh", ...argv],
+        ...["sh", "-c", LAUNCH, "sh", ...argv],
       ],
       env: { ...base, ...env },
       cwd: "/",
     }),
+    announces: true,
     adopt: () => {},
     groupOf: (child) => firstChildOf(child.pid ?? 0),
     ended,

@@ -1,6 +1,6 @@
-import type { ChildProcess } from "node:child_process";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { ServerChannel } from "ssh2";
+import type { Started } from "./instance-cell.ts";
 
 /** What lies below a channel. */
 export interface Carrier {
@@ -11,14 +11,21 @@ export interface Carrier {
 
 /** A client that opens its window wide and reads nothing is waited for from here on, in bytes. */
 const HIGH_WATER = 4 * 2 ** 20;
+/** The exit status of a command that could not be started. */
+export const NOT_STARTED = 126;
 
 /**
  * Joins a channel and a process: bytes both ways with backpressure, the exit status at the end. A
  * channel that is gone closes the process's pipes and leaves the process alone, as OpenSSH does.
  */
-export function pumpChannel(channel: ServerChannel, child: ChildProcess, carrier: Carrier): void {
+export function pumpChannel(
+  channel: ServerChannel,
+  { child, begun }: Started,
+  carrier: Carrier,
+): void {
   const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) return;
+  // A process that could not be started may have none.
+  if (!stdin || !stdout || !stderr) return;
   let gone = false;
   const leave = () => {
     if (gone) return;
@@ -39,10 +46,13 @@ export function pumpChannel(channel: ServerChannel, child: ChildProcess, carrier
   });
   pumpOut(stdout, channel, carrier);
   pumpOut(stderr, channel.stderr, carrier);
-  child.once("close", (code, signal) => {
+  child.once("close", async (code, signal) => {
     carrier.stream.off("close", leave);
+    const ran = await begun;
     if (gone) return;
-    if (code !== null) channel.exit(code);
+    // As a shell does for what it cannot start; another code would pass for the command's own.
+    if (!ran) channel.exit(NOT_STARTED);
+    else if (code !== null) channel.exit(code);
     else channel.exit((signal ?? "SIGKILL").replace(/^SIG/, ""), false, "");
     channel.end();
   });

@@ -38,7 +38,6 @@ export function rootScript(plan: RootPlan): string {
   const lines = [
     "set -e; umask 022",
     "mount -t tmpfs -o mode=0755,size=16m,nosuid,nodev tmpfs root",
-    ...exposed.flatMap(expose),
     // Needed visible for mounting one's own over it.
     "mkdir root/proc; mount --rbind /proc root/proc",
     "mkdir -p root/dev root/sys root/tmp root/var root/run root/home/user root/.old",
@@ -56,6 +55,8 @@ export function rootScript(plan: RootPlan): string {
     "  mkdir -p root/sys/devices/system/cpu",
     "  mount --bind /sys/devices/system/cpu root/sys/devices/system/cpu",
     "fi",
+    // After the places of the instance, which an exposed directory may be in.
+    ...exposed.flatMap(expose),
     ...Object.entries(ACCOUNTS).flatMap(([name, text]) => account(name, text)),
     ...hidden.filter(({ path }) => exposed.some((each) => isWithin(path, each.path))).map(hide),
     "cd root; pivot_root . .old; umount -l /.old; rmdir /.old",

@@ -20,6 +20,7 @@ export async function openShared({ id, dir }: CellRequest): Promise<InstanceCell
       const [file = "", ...args] = argv;
       return { file, args, env: { ...env, ...further, ...cell.env }, cwd: home };
     },
+    announces: false,
     adopt: (child) => cell.adopt(child),
     groupOf: ({ pid }) => pid !== undefined && startOf(pid) !== undefined ? pid : undefined,
     // Ended by end() only.

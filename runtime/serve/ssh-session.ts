@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
 import type { Connection, PseudoTtyInfo, ServerChannel, Session } from "ssh2";
-import { pumpChannel } from "./pump-channel.ts";
+import { NOT_STARTED, pumpChannel } from "./pump-channel.ts";
 import type { SshPorts } from "./serve-ssh.ts";
 import { resizeTerminal, terminalCommand, type TerminalSize } from "./terminal.ts";
 
@@ -64,21 +64,21 @@ function serveSession(session: Session, { instance, clock, stream, backlog }: Ss
       ? ["sh", "-c", command ?? LOGIN_SHELL]
       : terminalCommand(command ?? LOGIN_SHELL, sizeOf(pty), (pty as { term?: string }).term);
     try {
-      child = instance.start(argv, env);
+      const started = instance.start(argv, env);
+      child = started.child;
+      child.once("error", (error) => fail(channel, error));
+      pumpChannel(channel, started, { stream, backlog });
     } catch (error) {
-      return fail(channel, error);
+      fail(channel, error);
     }
-    child.once("error", (error) => fail(channel, error));
-    pumpChannel(channel, child, { stream, backlog });
   };
   session.on("exec", (accept, _reject, { command }) => start(accept, command));
   session.on("shell", (accept) => start(accept, undefined));
 }
 
-/** As a shell does where a command cannot be started. */
 function fail(channel: ServerChannel, error: unknown): void {
   channel.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  channel.exit(126);
+  channel.exit(NOT_STARTED);
   channel.end();
 }
 

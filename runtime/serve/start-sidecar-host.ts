@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { type Clock, systemClock } from "../clock.ts";
 import { SidecanaryError } from "../errors.ts";
 import { serveApi } from "./api.ts";
+import { checkCertificate } from "./check-certificate.ts";
 import { chooseIsolation, type IsolationOptions } from "./choose-isolation.ts";
 import { loadHostKey } from "./host-key.ts";
 import { Instances } from "./instances.ts";
@@ -87,6 +88,7 @@ export async function startSidecarHost(options: SidecarHostOptions): Promise<Sid
       { option: "--listen" },
     );
   }
+  if (tls !== undefined) checkCertificate(tls);
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   const stateDir = await realpath(options.stateDir);
   const unlock = await lockState(stateDir);
@@ -171,17 +173,20 @@ function makeServer(tls: SidecarHostOptions["tls"], limits: ServeLimits): Server
     connectionsCheckingInterval: Math.min(1_000, limits.headersMs),
     maxHeaderSize: 16_384,
   };
-  let server: Server;
-  try {
-    server = tls === undefined
-      ? createHttpServer(settings)
-      : createHttpsServer({ ...settings, ...tls, handshakeTimeout: limits.headersMs });
-  } catch (error) {
-    const message = `The certificate or its key cannot be used: ${String(error)}`;
-    throw new SidecanaryError("config-invalid", message, { path: "--tls-cert" }, error);
-  }
+  const server: Server = tls === undefined
+    ? createHttpServer(settings)
+    : createHttpsServer({ ...settings, ...tls, handshakeTimeout: limits.headersMs });
   server.maxConnections = limits.sockets;
-  server.on("connection", (socket: Socket) => socket.setNoDelay(true));
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("request", (_request, response) => {
+    // Idle sockets must not keep others out.
+    if (sockets.size > limits.sockets / 2) response.setHeader("connection", "close");
+  });
   // What is no HTTP, or comes too slowly, gets no answer.
   server.on("clientError", (_error, socket) => socket.destroy());
   server.on("tlsClientError", (_error, socket: Socket) => socket.destroy());

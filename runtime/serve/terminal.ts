@@ -44,7 +44,7 @@ export function resizeTerminal(
       return;
     }
     const argv = ["stty", "-F", `/dev/pts/${terminal}`, "rows", `${rows}`, "cols", `${cols}`];
-    const resized = instance.start(argv);
+    const { child: resized } = instance.start(argv);
     resized.on("error", () => {});
     for (const stream of [resized.stdin, resized.stdout, resized.stderr]) stream?.destroy();
   };

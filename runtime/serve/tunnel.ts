@@ -66,6 +66,7 @@ export function openTunnels(ports: TunnelPorts): Tunnels {
 function carry(ports: TunnelPorts, instance: Instance, ws: WebSocket): void {
   const { clock, limits, hostKey, onEvent } = ports;
   const stream = createWebSocketStream(ws);
+  stream.setMaxListeners(0);
   // SSH would wait for ever for the end of a stream whose WebSocket is gone.
   ws.once("close", () => stream.destroy());
   ws.on("error", () => ws.terminate());
