@@ -14,12 +14,17 @@ export function mayRetry(failure: Failure, policy: RetryPolicy, tries: number): 
   return failure.class !== "permanent" && tries < policy.maxAttempts;
 }
 
+/** The code of a baseline's failure that began nowhere: no sidecar came up. */
+export const NO_SIDECAR = "no-sidecar";
+
 /**
- * The end that a phase gives up with. A defect (`unexpected`) says nothing about the user's
- * commands, so it is `failed` even in the baseline.
+ * The end that a phase gives up with. Only a permanent failure of the baseline tells of the user's
+ * commands: a defect (`unexpected`), a sidecar that was lost and one that never came up do not.
  */
 export function endAfter(phase: CampaignPhase, failure: Failure): CampaignEnd {
-  return phase === "baseline" && failure.code !== "unexpected" ? "baseline-failed" : "failed";
+  const isTheirs = failure.class === "permanent" && failure.code !== "unexpected" &&
+    failure.code !== NO_SIDECAR;
+  return phase === "baseline" && isTheirs ? "baseline-failed" : "failed";
 }
 
 /** The counts with one more verdict. */

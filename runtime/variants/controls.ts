@@ -116,9 +116,15 @@ export class Controls {
     const change = brokenPayload(this.#session.plan, breakage);
     const commands = commandsOptions(this.#session, { folder: `control-${breakage}`, signal });
     for (let attempt = 1;; attempt++) {
-      const outcome = await this.#fleet.run(change, { commands });
-      if (outcome.status !== "lost") return outcome;
-      if (attempt === MAX_TRIES) throw outcome.failure ?? everySandboxLost;
+      const failure = await this.#fleet.run(change, { commands }).then((outcome) => {
+        return outcome.status === "lost" ? outcome.failure ?? everySandboxLost : outcome;
+      }, (error: unknown) => {
+        if (!isFailure(error) || error.class === "permanent") throw error;
+        return error;
+      });
+      if (!isFailure(failure)) return failure;
+      signal.throwIfAborted();
+      if (attempt === MAX_TRIES) throw failure;
     }
   }
 

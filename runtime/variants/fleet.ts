@@ -1,4 +1,5 @@
 import type { Failure } from "../../machines/failure.ts";
+import { NO_SIDECAR } from "../../machines/campaign/decide.ts";
 import { retryDefaults } from "../../machines/backoff.ts";
 import type { SidecarInput, SidecarOutput } from "../../machines/sidecar/events.ts";
 import { isSidecanaryError } from "../errors.ts";
@@ -93,7 +94,8 @@ export class Fleet {
     const { desk } = this.#session;
     const started = await Promise.all(desk.workers.map((worker) => this.#boot(worker)));
     if (desk.usable.length > 0) return;
-    throw started.find((failure) => failure !== null) ?? lost("No sidecar came up.");
+    const [message = "No sidecar came up."] = started.flatMap((each) => each?.message ?? []);
+    throw { code: NO_SIDECAR, message, class: "permanent" } satisfies Failure;
   }
 
   async #boot(worker: Worker): Promise<Failure | null> {
@@ -131,7 +133,7 @@ export class Fleet {
       type: "warning",
       message: `Sidecar ${worker.index} did not come up: ${failure?.message ?? "no reason given"}`,
     });
-    return failure === null ? null : { ...failure, class: "permanent" };
+    return failure ?? lost("It came up and went again.");
   }
 }
 

@@ -4,6 +4,7 @@ import type { VerdictStatus } from "../../../machines/mod.ts";
 import {
   endAfter,
   mayRetry,
+  NO_SIDECAR,
   withoutVerdict,
   withTally,
   withVerdict,
@@ -23,9 +24,11 @@ test("mayRetry() repeats all but permanent failures, within the policy", () => {
   assert.not(mayRetry(failure("permanent"), steady, 1));
 });
 
-test("endAfter() blames the baseline for all but a defect", () => {
+test("endAfter() blames the baseline for what its commands did, and for nothing else", () => {
   assert.is(endAfter("baseline", failure("permanent", "exit-1")), "baseline-failed");
-  assert.is(endAfter("baseline", failure("transient", "refused")), "baseline-failed");
+  assert.is(endAfter("baseline", failure("transient", "refused")), "failed");
+  assert.is(endAfter("baseline", failure("sidecar-lost", "gone")), "failed");
+  assert.is(endAfter("baseline", failure("permanent", NO_SIDECAR)), "failed");
   assert.is(endAfter("baseline", failure("permanent", "unexpected")), "failed");
   assert.is(endAfter("preflight", failure("permanent", "exit-1")), "failed");
   assert.is(endAfter("closing", failure("permanent", "exit-1")), "failed");

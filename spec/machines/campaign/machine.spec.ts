@@ -111,7 +111,7 @@ test("a baseline that keeps failing in passing gives up after the last try", () 
     campaign.fail("baseline", failure("transient")).fire("backoff");
   }
   campaign.fail("baseline", failure("transient"));
-  assert.equal(campaign.invokes.get("close")?.input.end, "baseline-failed");
+  assert.equal(campaign.invokes.get("close")?.input.end, "failed");
 });
 
 test("a pool that gives up, or breaks, ends the campaign as failed", () => {

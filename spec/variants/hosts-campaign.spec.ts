@@ -1,0 +1,117 @@
+import * as assert from "uvu/assert";
+import { existsSync, readFileSync } from "node:fs";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
+import type { HostProvider } from "../../runtime/sidecars/host-provider.ts";
+import type { HostsChoice } from "../../runtime/variants/campaign-request.ts";
+import { suite } from "../harness.ts";
+import { until } from "../kit/processes.ts";
+import { shellHosts } from "../kit/shell-hosts.ts";
+import { tempDir } from "../kit/temp-dir.ts";
+import { campaign, project, variant, verdicts } from "./campaign-kit.ts";
+
+const test = suite("hosts-campaign");
+
+const VARIANTS = [
+  variant("a", "value", "2"),
+  variant("b", "other", "2"),
+  variant("c", "value", "3"),
+  variant("d", "other", "3"),
+];
+
+const EXPECTED = ["a killed", "b survived", "c killed", "d survived"];
+
+function choice(hosts: HostProvider, lanes = 1): HostsChoice {
+  return { label: "shells", lanes, setup: null, open: () => Promise.resolve(hosts) };
+}
+
+for (const [count, lanes] of [[1, 2], [2, 1], [3, 1]] as const) {
+  test(`runCampaign() has the local verdicts on hosts: ${count} × ${lanes} lanes`, async () => {
+    const repo = await project();
+    const cache = await tempDir();
+    const hosts = shellHosts(cache);
+    const { report } = await campaign(repo, VARIANTS, {
+      workers: count * lanes,
+      hosts: choice(hosts, lanes),
+    });
+    assert.equal(verdicts(report), EXPECTED);
+    assert.equal(report.sidecars, { created: count, destroyed: count, left: [] });
+    assert.is(hosts.there.size, 0);
+    assert.equal(await readdir(cache), []);
+    assert.ok(report.complete);
+  });
+}
+
+test("runCampaign() attaches to a command whose connection was lost, and runs it once", async () => {
+  const repo = await project();
+  const dir = await tempDir();
+  const hosts = shellHosts(await tempDir());
+  const [ran, go] = [join(dir, "ran"), join(dir, "go")];
+  const run = `if [ $(cat value) = 7 ]; then echo x >> '${ran}'; ` +
+    `while [ ! -e '${go}' ]; do sleep 0.05; done; exit 1; fi; sh test.sh`;
+  const running = campaign(repo, [variant("slow", "value", "7"), ...VARIANTS], {
+    workers: 1,
+    hosts: choice(hosts),
+    commands: [{ name: "test", run }],
+  });
+  await until("the command runs", () => existsSync(ran));
+  hosts.cut();
+  await until("it is dialled again", () => hosts.links.length > 1);
+  await writeFile(go, "");
+  const { report } = await running;
+  assert.equal(verdicts(report), ["slow killed", ...EXPECTED]);
+  assert.is(readFileSync(ran, "utf8"), "x\n");
+  assert.equal(report.sidecars, { created: 1, destroyed: 1, left: [] });
+});
+
+test("runCampaign() runs a variant elsewhere when its host is gone for good", async () => {
+  const repo = await project();
+  const dir = await tempDir();
+  const hosts = shellHosts(await tempDir(), { disposable: true });
+  const began = join(dir, "began");
+  const run = `if [ $(cat value) = 7 ] && mkdir '${began}' 2>/dev/null; then sleep 60; fi; ` +
+    "sh test.sh";
+  const running = campaign(repo, [variant("slow", "value", "7"), ...VARIANTS], {
+    workers: 2,
+    hosts: choice(hosts),
+    commands: [{ name: "test", run }],
+    random: () => 0.999,
+  });
+  await until("the command runs", () => existsSync(began));
+  for (const name of [...hosts.there.keys()]) hosts.there.delete(name);
+  hosts.cut();
+  const { report } = await running;
+  assert.equal(verdicts(report), ["slow killed", ...EXPECTED]);
+  assert.equal(report.sidecars.left, []);
+  assert.is(hosts.there.size, 0);
+});
+
+test("runCampaign() ends as failed with the last cause where no host can be made", async () => {
+  const repo = await project();
+  const hosts = shellHosts(await tempDir());
+  hosts.onCreate = () => {
+    throw hostFailed("The token is wrong", {
+      host: "shells",
+      fault: "unauthorised",
+      kind: "never",
+    });
+  };
+  const { report } = await campaign(repo, VARIANTS, { workers: 2, hosts: choice(hosts) });
+  assert.is(report.end, "failed");
+  assert.is(report.complete, false);
+  assert.ok(report.warnings.some((warning) => warning.includes("The token is wrong")));
+  assert.equal(hosts.asked.length, 2);
+});
+
+test("runCampaign() tells of a host that could not be destroyed, by name", async () => {
+  const repo = await project();
+  const hosts = shellHosts(await tempDir());
+  hosts.onDestroy = ({ name }) => {
+    throw hostFailed("No", { host: name, fault: "server-error", kind: "never" });
+  };
+  const { report } = await campaign(repo, VARIANTS, { workers: 1, hosts: choice(hosts) });
+  const [name = ""] = hosts.there.keys();
+  assert.equal(report.sidecars, { created: 1, destroyed: 0, left: [name] });
+  assert.ok(report.warnings.some((warning) => warning.includes(name)), report.warnings.join("\n"));
+});
