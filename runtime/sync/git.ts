@@ -143,6 +143,15 @@ export async function checkGit(signal?: AbortSignal): Promise<void> {
 /** What a user may have set to say which configuration and which repository is theirs. */
 const USERS_OWN = /^GIT_(CONFIG_.*|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM)$/;
 
+/** git before 2.32 does not know `GIT_CONFIG_GLOBAL`, and looks where the home folder is. */
+const NO_CONFIG = {
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_ATTR_NOSYSTEM: "1",
+  HOME: "/dev/null",
+  XDG_CONFIG_HOME: "/dev/null",
+};
+
 function environment(options: GitOptions): Record<string, string> {
   const { config = "none", gitDir, workTree, indexFile, env = {} } = options;
   const clean: Record<string, string> = {};
@@ -159,9 +168,7 @@ function environment(options: GitOptions): Record<string, string> {
     GIT_TERMINAL_PROMPT: "0",
     GIT_NO_LAZY_FETCH: "1",
     GIT_PAGER: "cat",
-    ...(config === "none"
-      ? { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_ATTR_NOSYSTEM: "1" }
-      : {}),
+    ...(config === "none" ? NO_CONFIG : {}),
     ...(gitDir === undefined ? {} : { GIT_DIR: gitDir }),
     ...(workTree === undefined ? {} : { GIT_WORK_TREE: workTree }),
     ...(indexFile === undefined ? {} : { GIT_INDEX_FILE: indexFile }),
