@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import * as assert from "uvu/assert";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { classifyChannel } from "../../runtime/ssh/classify-channel.ts";
@@ -226,6 +226,34 @@ before("a policy that never answers ends at the deadline", async () => {
   await until("the policy is asked", () => asked);
   moved.advance(20_000);
   assert.is(await connecting, "dial-timeout reconnect");
+});
+
+before("a key exchange whose last messages come in one packet ends well", async () => {
+  const server = await serverOf();
+  const gate = await rawServer((socket) => {
+    const inner = connect({ port: server.port, host: server.host });
+    inner.on("error", () => {});
+    socket.pipe(inner);
+    let held: Uint8Array[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    inner.on("data", (chunk: Uint8Array) => {
+      held.push(chunk);
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        socket.write(Buffer.concat(held));
+        held = [];
+      }, 10);
+    });
+    inner.on("close", () => socket.end());
+  });
+  for (const slow of [false, true]) {
+    const verify = () => slow ? Promise.resolve({ ok: true } as const) : { ok: true } as const;
+    const { identity } = server;
+    const host = await connectTo(gate.port, { identity, hostKey: { algorithms: [], verify } });
+    assert.is((await run(host, "echo in")).stdout.toString(), "in\n");
+    await host.close();
+  }
+  await gate.close();
 });
 
 before("a key that the server does not know is authentication, while-booting", async () => {
