@@ -39,11 +39,19 @@ export { openMemoryStore, openSqliteStore } from "./store/mod.ts";
 export type { MemoryStoreOptions, SqliteStoreOptions } from "./store/mod.ts";
 export type { ActorRow, JournalRow, RecordRow, RecordWrite, Store } from "./store/store.ts";
 
+export { type HostsTarget, openHosts, type OpenHostsOptions } from "./sidecars/open-hosts.ts";
+export type { Host, HostExec, HostExit, HostTerminal, TerminalOptions } from "./sidecars/host.ts";
+export type { HostProvider, HostRef, HostSpec } from "./sidecars/host-provider.ts";
+export type { HostFault, HostFaultDetails, HostFaultKind } from "./host-fault.ts";
+
 export { readVariants } from "./variants/read.ts";
 export { runCampaign } from "./variants/run-campaign.ts";
 export { type KillExitCodePreset, killExitCodePresets } from "./variants/kill-exit-codes.ts";
 export type {
   CampaignRequest,
+  HostsChoice,
+  HostsContext,
+  HostSetup,
   KillExitCodes,
   Progress,
   ProjectCommand,
