@@ -50,6 +50,8 @@ export interface Sshd {
   log(): string;
   /** The server's processes for connections, newest last. */
   sessions(): number[];
+  /** Kills the server's processes for connections; what they run for users goes on. */
+  cut(): void;
   /** Lets other keys in from now on. */
   authorize(...lines: string[]): Promise<void>;
   /** Ends the server and its connections. Idempotent. */
@@ -215,6 +217,14 @@ function server({ port, dir, keys, log, pidFile, authorize, child }: Started): S
       [...keys].filter(([each]) => type === undefined || each === type)
         .map(([, { publicLine }]) => `[127.0.0.1]:${port} ${publicLine}\n`).join(""),
     sessions: () => childrenOf(own),
+    cut: () => {
+      // A connection has a second process where it belongs to another user than the server.
+      const first = childrenOf(own);
+      const second = first.flatMap(childrenOf).filter((pid) => {
+        return /^sshd/.test(readOr(`/proc/${pid}/comm`));
+      });
+      for (const pid of [...first, ...second]) kill(pid);
+    },
     stop: async () => {
       const sessions = childrenOf(own).flatMap((each) => [each, ...childrenOf(each)]);
       child.stdin?.end();

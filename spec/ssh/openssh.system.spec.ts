@@ -2,7 +2,6 @@ import { Buffer } from "node:buffer";
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
 import { systemClock } from "../../runtime/clock.ts";
@@ -247,7 +246,7 @@ test("a server process that is killed in the middle of a command is a lost conne
     signal,
   });
   await until("the command has begun", () => said === "begun\n");
-  for (const pid of server.sessions()) process.kill(pid, "SIGKILL");
+  server.cut();
   const error = await failure(going);
   assert.is(error.details.kind, "reconnect");
   assert.ok(await host.closed instanceof Error);
@@ -289,9 +288,7 @@ hostContract("OpenSSH", async () => {
   });
   return {
     host,
-    lose: () => {
-      for (const pid of server.sessions()) process.kill(pid, "SIGKILL");
-    },
+    lose: () => server.cut(),
     end: () => server.stop(),
   };
 });
