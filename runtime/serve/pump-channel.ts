@@ -46,15 +46,16 @@ export function pumpChannel(
   });
   pumpOut(stdout, channel, carrier);
   pumpOut(stderr, channel.stderr, carrier);
-  child.once("close", async (code, signal) => {
+  child.once("close", (code, signal) => {
     carrier.stream.off("close", leave);
-    const ran = await begun;
-    if (gone) return;
-    // As a shell does for what it cannot start; another code would pass for the command's own.
-    if (!ran) channel.exit(NOT_STARTED);
-    else if (code !== null) channel.exit(code);
-    else channel.exit((signal ?? "SIGKILL").replace(/^SIG/, ""), false, "");
-    channel.end();
+    void begun.then((ran) => {
+      if (gone) return;
+      // As a shell does for what it cannot start; another code would pass for the command's own.
+      if (!ran) channel.exit(NOT_STARTED);
+      else if (code !== null) channel.exit(code);
+      else channel.exit((signal ?? "SIGKILL").replace(/^SIG/, ""), false, "");
+      channel.end();
+    });
   });
 }
 

@@ -118,17 +118,15 @@ export async function startSidecarHost(options: SidecarHostOptions): Promise<Sid
     });
     const server = makeServer(tls, limits);
     const url = await listenAt(server, listen, tls === undefined ? "http" : "https");
-    server.on(
-      "request",
-      serveApi({
-        instances,
-        tokens: new TokenDesk(options.tokens),
-        limits,
-        hostKey: hostKey.public,
-        urlFor: (request) => options.publicUrl?.replace(/\/+$/, "") ?? urlFor(request, url),
-        onEvent,
-      }),
-    );
+    const answer = serveApi({
+      instances,
+      tokens: new TokenDesk(options.tokens),
+      limits,
+      hostKey: hostKey.public,
+      urlFor: (request) => options.publicUrl?.replace(/\/+$/, "") ?? urlFor(request, url),
+      onEvent,
+    });
+    server.on("request", (request, response) => void answer(request, response));
     server.on("upgrade", tunnels.upgrade);
     onEvent({ kind: "listening", url, isolation: isolation.description });
     let closing: Promise<void> | undefined;

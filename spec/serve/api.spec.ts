@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { request } from "node:https";
 import { connect } from "node:net";
 import * as assert from "uvu/assert";
 import { type ErrorCode, isSidecanaryError } from "../../runtime/errors.ts";
@@ -10,6 +11,8 @@ import {
   api,
   BOB,
   createBody,
+  dial,
+  exec,
   execOnce,
   INSTANCES,
   KEY,
@@ -264,22 +267,32 @@ test("create is 429 with Retry-After beyond the owner's number, and beyond its r
   }
 });
 
-test("startSidecarHost() serves TLS", async () => {
+test("startSidecarHost() serves TLS, the API and the tunnels", async () => {
   const secure = await testHost({ tls: { cert: TLS_CERT, key: TLS_KEY } });
+  const post = (path: string, body: unknown) =>
+    // deno-lint-ignore no-explicit-any
+    new Promise<any>((resolve, reject) => {
+      const headers = { "circle-token": ALICE, "content-type": "application/json" };
+      request(secure.url + path, { method: "POST", ca: TLS_CERT, headers }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => text += chunk);
+        response.once("end", () => resolve(JSON.parse(text)));
+      }).once("error", reject).end(JSON.stringify(body));
+    });
   try {
     assert.match(secure.url, /^https:/);
-    const { get } = await import("node:https");
-    const status = await new Promise((resolve, reject) => {
-      get(
-        secure.url + INSTANCES,
-        { ca: TLS_CERT, headers: { "circle-token": ALICE } },
-        (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        },
-      ).once("error", reject);
-    });
-    assert.is(status, 200);
+    const { data: { id } } = await post(INSTANCES, createBody("a"));
+    const { data } = await post(`${INSTANCES}/${id}/ssh/add-key`, { public_key: KEY.public });
+    assert.is(data.attributes.url, `${secure.url}/i/${id}`);
+    const url = `${data.attributes.url.replace(/^https/, "wss")}/ssh/tunnel`;
+    const client = await dial(url, { ca: TLS_CERT });
+    assert.is((await exec(client, "exit 3")).code, 3);
+    client.end();
+    const plain = await fetch(secure.url.replace("https", "http")).then(
+      () => "served",
+      () => "cut",
+    );
+    assert.is(plain, "cut");
   } finally {
     await secure.close();
   }

@@ -57,7 +57,7 @@ function dialRaw(): Socket {
 async function closed(socket: Socket): Promise<string> {
   let text = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => text += chunk);
-  if (!socket.closed) await once(socket, "close");
+  await new Promise((resolve) => socket.closed ? resolve(null) : socket.once("close", resolve));
   return text;
 }
 
@@ -198,7 +198,7 @@ test("200 connections at once do not keep out who comes after them", async () =>
     return ws;
   });
   await Promise.all(sockets.map(closed));
-  await Promise.all(tunnels.map((ws) => ws.readyState === ws.CLOSED || once(ws, "close")));
+  await until("all are cut off", () => tunnels.every((ws) => ws.readyState === ws.CLOSED));
 }, { timeoutMs: 30_000 });
 
 test("tunnels of one instance beyond the limit are refused with 429", async () => {
