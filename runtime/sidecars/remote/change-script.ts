@@ -52,8 +52,14 @@ export function changeScript(change: Change, payload: TreeHash, seconds: number)
     ]),
     `cp "$T/base.index" "$verify" || return 1`,
     `index=$verify`,
+    ...(deleted.length === 0 ? [] : [
+      `g update-index --force-remove --stdin <<'END' || return 1`,
+      ...deleted.map(({ path }) => cQuote(path)),
+      "END",
+      ...deleted.map(({ path }) => absence(path)),
+    ]),
     `g update-index --add --remove --replace --stdin <<'END' || return 1`,
-    ...change.files.map(({ path }) => cQuote(path)),
+    ...written.map(({ path }) => cQuote(path)),
     "END",
     `reached=$(g write-tree) || return 1`,
     `[ "$reached" = ${tree} ] || { echo "the tree is $reached and not ${tree}" >&2; return 1; }`,
@@ -71,12 +77,23 @@ const LONGEST_INLINE = 16_000;
 
 /** A file is deleted through no link, and takes the folders along that it leaves empty. */
 function removal(path: string): string {
-  const guards: string[] = [];
-  for (let at = parentOf(path); at !== ""; at = parentOf(at)) guards.push(`[ -L ${shQuote(at)} ]`);
   const parent = parentOf(path);
   const prune = parent === "" ? "" : ` && { rmdir -p -- ${shQuote(parent)} 2>/dev/null || :; }`;
   const remove = `{ rm -f -- ${shQuote(path)}${prune}; } || return 1`;
-  return [...guards, remove].join(" || ");
+  return [...linkedParents(path), remove].join(" || ");
+}
+
+/** A folder may stand where a file was; what lies beyond a link is not the tree's. */
+function absence(path: string): string {
+  const name = shQuote(path);
+  const absent = `{ [ ! -e ${name} ] || [ -d ${name} ]; } && [ ! -L ${name} ]`;
+  return [...linkedParents(path), `{ ${absent}; } || return 1`].join(" || ");
+}
+
+function linkedParents(path: string): string[] {
+  const guards: string[] = [];
+  for (let at = parentOf(path); at !== ""; at = parentOf(at)) guards.push(`[ -L ${shQuote(at)} ]`);
+  return guards;
 }
 
 /** Few enough names for one command line. */

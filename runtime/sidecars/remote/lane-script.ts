@@ -107,9 +107,9 @@ erase() {
 
 # $1: folder with u and w; $2: lower layers; $3: where it is mounted; $4: what is applied, or -.
 hold() {
-  { ( cd "$1" && exec unshare $NS --mount --pid --fork --kill-child --mount-proc \\
+  { ( cd "$1" && exec unshare $LANE_NS --mount --pid --fork --kill-child --mount-proc \\
       sh -c 'D=$1; shift; . "$D/lane.sh"' sh "$D" inner \\
-      "lowerdir=$2,upperdir=u,workdir=w$OPTIONS" "$3" "$4" "$1" "$TTL" ) \\
+      "lowerdir=$2,upperdir=u,workdir=w$LANE_OPTIONS" "$3" "$4" "$1" "$LANE_TTL" ) \\
       </dev/null 2>"$1/err" 3<&- &
     printf '%s\\n' "$!"; } | {
     read -r up; start_of "$up"; upstart=$start
@@ -121,7 +121,7 @@ hold() {
     printf '%s %s %s %s\\n' "$up" "$upstart" "$inner" "$start" > "$L/holder"
   }
 }
-enter() { nsenter "--target=$inner" $ENTER --mount --pid -- "$@"; }
+enter() { nsenter "--target=$inner" $LANE_ENTER --mount --pid -- "$@"; }
 
 # $1: the script of a change; $2: a folder for indexes. In tree.
 apply() {
@@ -260,7 +260,7 @@ limit_log() {
 }
 alive() {
   [ -d "$S" ] && [ ! -e "$S/dead" ] || return 1
-  [ "$KIND" = overlay ] || return 0
+  [ "$LANE_KIND" = overlay ] || return 0
   inner= ; read -r up upstart inner innerstart 2>/dev/null < "$L/holder"
   # A first process that is being ended loses its root before its namespace has died.
   [ -n "$inner" ] && same "$inner" "$innerstart" && [ -d "/proc/$inner/root/proc" ]
@@ -272,7 +272,7 @@ end_run() {
   fence "$L"
 }
 
-LAUNCH='cd -- "$1" || exit 126; m=$2 c=$3; shift 3
+LANE_LAUNCH='cd -- "$1" || exit 126; m=$2 c=$3; shift 3
 exec env "$@" sh -c '"'"'printf s > "$1" || exit 126; exec sh -c "$2"'"'"' sh "$m" "$c"'
 
 # Runs one command to its end, whoever listens: the result stays in its folder.
@@ -282,37 +282,41 @@ supervise() {
   : > "$R/out"; : > "$R/err"; : > "$R/why"
   start_of $$; printf '%s %s\\n' $$ "$start" > "$R/supervisor"
   ticks; from=$now
-  if [ "$KIND" = overlay ]; then
-    nsenter "--target=$inner" $ENTER --mount --pid -- sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
+  if [ "$LANE_KIND" = overlay ]; then
+    nsenter "--target=$inner" $LANE_ENTER --mount --pid -- setsid sh -c "$LANE_LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
       </dev/null >>"$R/out" 2>>"$R/err" 3<&- &
-  elif [ "$GROUPS_BY" = setsid ]; then
-    setsid sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
+  elif [ "$LANE_GROUPS" = setsid ]; then
+    setsid sh -c "$LANE_LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
       </dev/null >>"$R/out" 2>>"$R/err" 3<&- &
   else
-    [ "$GROUPS_BY" = monitor ] && set -m
-    sh -c "$LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
+    [ "$LANE_GROUPS" = monitor ] && set -m
+    sh -c "$LANE_LAUNCH" sh "$cwd" "$R/started" "$command" "PWD=$cwd" "$@" \\
       </dev/null >>"$R/out" 2>>"$R/err" 3<&- &
     set +m
   fi
   p=$!
-  [ "$KIND" = overlay ] || [ "$GROUPS_BY" = none ] || : > "$L/groups/$p"
-  ( i=0
+  [ "$LANE_KIND" = overlay ] || [ "$LANE_GROUPS" = none ] || : > "$L/groups/$p"
+  ( trap '' HUP PIPE; i=0
     while [ "$i" -lt "$budget" ]; do
       sleep 1; i=$((i + 1)); limit_log "$R/out" "$max" "$keep"; limit_log "$R/err" "$max" "$keep"
     done
     end_run "$R" timeout ) </dev/null >/dev/null 2>&1 3<&- & w=$!
-  ( while read -r _; do :; done <&3
+  ( trap '' HUP PIPE; while read -r _; do :; done <&3
     i=0
     while [ "$i" -lt "$grace" ]; do
       sleep 1; i=$((i + 1)); a=
       read -r a astart 2>/dev/null < "$R/attached" && same "$a" "$astart" && i=0
     done
     end_run "$R" vanished ) </dev/null >/dev/null 2>&1 & v=$!
-  wait "$p" 2>/dev/null; code=$?
+  interrupted=; wait "$p" 2>/dev/null; code=$?
+  while [ -n "$interrupted" ]; do
+    interrupted=; wait "$p" 2>/dev/null; again=$?
+    [ "$again" = 127 ] || code=$again
+  done
   if [ "$code" -gt 128 ] && [ -d "$R" ]; then jobs -l > "$R/jobs"; fi
   kill "$w" "$v" 2>/dev/null
   ticks; to=$now
-  [ "$KIND" = overlay ] || group_lives "$p" || rm -f "$L/groups/$p"
+  [ "$LANE_KIND" = overlay ] || group_lives "$p" || rm -f "$L/groups/$p"
   why= ; read -r why 2>/dev/null < "$R/why"
   # Whoever ended it may have been stopped by the lines above.
   [ -z "$why" ] || fence "$L"
@@ -323,7 +327,7 @@ supervise() {
   elif [ ! -s "$R/started" ]; then what="unstarted 0"
   elif [ "$code" != 0 ] && ! dd if=/dev/zero of="$R/room" bs=65536 count=1 2>/dev/null; then
     what="full 0"
-  elif [ "$code" -gt 128 ] && [ "$WAITS" = jobs ]; then
+  elif [ "$code" -gt 128 ] && [ "$LANE_WAITS" = jobs ]; then
     case $(cat "$R/jobs") in
       *"$p Done("*) ;;
       *) name=$(kill -l "$code" 2>/dev/null) && what="signal \${name#SIG}" ;;
@@ -357,36 +361,37 @@ attach() {
 }
 
 probe() {
-  KIND=warm NS= ENTER= OPTIONS= TTL=600 GROUPS_BY=none WAITS=none why=
+  LANE_KIND=warm LANE_NS= LANE_ENTER= LANE_OPTIONS= LANE_TTL=600 LANE_GROUPS=none LANE_WAITS=none why=
   sh -c 'kill -s KILL $$' & p=$!
   wait "$p" 2>/dev/null; jobs -l > "$T/jobs" 2>/dev/null
   sh -c 'exit 137' & p2=$!
   wait "$p2" 2>/dev/null; jobs -l > "$T/jobs2" 2>/dev/null
   case $(cat "$T/jobs") in *"$p Done("*) ;; *"$p "*)
-    case $(cat "$T/jobs2") in *"$p2 Done("*) WAITS=jobs ;; esac ;; esac
+    case $(cat "$T/jobs2") in *"$p2 Done("*) LANE_WAITS=jobs ;; esac ;; esac
   if command -v setsid >/dev/null && [ "$(setsid sh -c 'echo $$; ps -o pgid= -p $$ 2>/dev/null || echo 1' | wc -l)" = 2 ]
-  then GROUPS_BY=setsid
-  elif ( set -m ) 2>/dev/null && [ -z "$( ( set -m ) 2>&1 )" ]; then GROUPS_BY=monitor; fi
-  if [ "$1" != warm ] && command -v unshare nsenter mount >/dev/null; then
+  then LANE_GROUPS=setsid
+  elif ( set -m ) 2>/dev/null && [ -z "$( ( set -m ) 2>&1 )" ]; then LANE_GROUPS=monitor; fi
+  if [ "$1" != warm ] && [ "$LANE_GROUPS" = setsid ] && command -v unshare >/dev/null &&
+    command -v nsenter >/dev/null && command -v mount >/dev/null; then
     L=$T/probe; erase "$L"; mkdir -m 700 "$L"
     if [ "$(id -u)" = 0 ]; then set -- root; else set -- user; fi
-    for OPTIONS in ,volatile,redirect_dir=on ,redirect_dir=on ,volatile,userxattr ,userxattr; do
-      case $1$OPTIONS in
+    for LANE_OPTIONS in ,volatile,redirect_dir=on ,redirect_dir=on ,volatile,userxattr ,userxattr; do
+      case $1$LANE_OPTIONS in
         root*userxattr|user*redirect_dir*) continue ;;
-        user*) NS='--user --map-current-user --keep-caps' ENTER='--user --preserve-credentials' ;;
+        user*) LANE_NS='--user --map-current-user --keep-caps' LANE_ENTER='--user --preserve-credentials' ;;
       esac
       S=$L/s; erase "$S"; mkdir "$S" "$S/u" "$S/w" "$S/base" "$S/base/d"; echo 1 > "$S/base/d/f"
       if hold "$S" base "$S/base" - && read -r up upstart inner innerstart < "$L/holder" &&
         enter sh -c 'cd "$1" && mv d e && echo 2 > e/f && rm e/f && mkdir e/g' sh "$S/base" 2>>"$S/err" &&
-        [ -e "$S/base/d/f" ]; then KIND=overlay
+        [ -e "$S/base/d/f" ]; then LANE_KIND=overlay
       else why=$(tr '\\n' ' ' < "$S/err" | cut -c 1-200); fi
       fence "$L"
-      [ "$KIND" = overlay ] && break
+      [ "$LANE_KIND" = overlay ] && break
     done
     erase "$L"
   fi
-  printf "KIND=%s NS='%s' ENTER='%s' OPTIONS=%s GROUPS_BY=%s WAITS=%s\\n" \\
-    "$KIND" "$NS" "$ENTER" "$OPTIONS" "$GROUPS_BY" "$WAITS" > "$T/tools"
+  printf "LANE_KIND=%s LANE_NS='%s' LANE_ENTER='%s' LANE_OPTIONS=%s LANE_GROUPS=%s LANE_WAITS=%s\\n" \\
+    "$LANE_KIND" "$LANE_NS" "$LANE_ENTER" "$LANE_OPTIONS" "$LANE_GROUPS" "$LANE_WAITS" > "$T/tools"
 }
 
 verb=$1; shift
@@ -399,7 +404,8 @@ case $verb in
   aside) i=0; quote "$2"; QE=$q; aside "$@"; exit 0 ;;
 esac
 exec 3<&0 </dev/null
-trap '' HUP PIPE
+# Not ignored: that would be inherited by the command.
+trap 'interrupted=1' HUP PIPE
 [ "$verb" = init ] || [ "$verb" = destroy ] || . "$T/tools" || exit 1
 case $verb in
   init) # $1: the token of this process; $2: warm or any
@@ -416,7 +422,7 @@ case $verb in
     fi
     if [ -n "$fenced" ] || [ ! -s "$T/tools" ]; then probe "$2"; else . "$T/tools"; fi
     boot=; read -r boot 2>/dev/null < /proc/sys/kernel/random/boot_id
-    say "ok $KIND $(date -u +%Y%m%d%H%M%S) \${boot:--} $NS" ;;
+    say "ok $LANE_KIND $(date -u +%Y%m%d%H%M%S) \${boot:--} $LANE_NS" ;;
   base) # $1: the payload's tree $2: what set it up
     if [ "$(cat "$T/base.id" 2>/dev/null)" != "$1 $2" ]; then
       for L in "$T"/[0-9]*; do [ -d "$L" ] && { fence "$L" && discard "$L" || fail busy "$L"; }; done
@@ -428,7 +434,7 @@ case $verb in
   open)
     # $1: lane $2: sandbox $3: script's blob or - $4: time for reverted files $5: seconds to live
     # $6: what was frozen last, or - $7: the script, or nothing where it is only in the pack
-    L=$T/$1 S=$T/$1/s.$2 TTL=$5 tree=$T/$1/tree index=/dev/null
+    L=$T/$1 S=$T/$1/s.$2 LANE_TTL=$5 tree=$T/$1/tree index=/dev/null
     [ -d "$L" ] || mkdir -m 700 "$L" || exit 1
     fence "$L" || fail busy "processes of an earlier sandbox do not end"
     if [ "$6" = - ]; then
@@ -448,7 +454,7 @@ case $verb in
       else g cat-file blob "$3" > "$S/apply" 2>"$S/err"; fi || fail pack "$(tr '\\n' ' ' < "$S/err")"
       script=$S/apply
     fi
-    if [ "$KIND" = overlay ]; then
+    if [ "$LANE_KIND" = overlay ]; then
       [ -L "$L/b" ] || ln -s ../../base "$L/b"
       mkdir -m 755 "$S/u" || exit 1
       lower=; [ -s "$L/frozen" ] && while read -r name; do lower=$lower../$name:; done < "$L/frozen"
@@ -472,7 +478,7 @@ case $verb in
     L=$T/$1 S=$T/$1/s.$2 max=$6
     c=; read -r c 2>/dev/null < "$L/current"
     [ "$c" = "$2" ] || fail lost "the sandbox is not there any more"
-    tree=$D/base; mark=; [ "$KIND" = overlay ] || { tree=$L/tree; read -r mark < "$L/mark"; }
+    tree=$D/base; mark=; [ "$LANE_KIND" = overlay ] || { tree=$L/tree; read -r mark < "$L/mark"; }
     if mkdir -m 700 "$S/r.$3" 2>/dev/null; then
       alive || fail lost "the sandbox is dead"
       R=$S/r.$3 budget=$4 grace=$5 keep=$7 cwd=$tree$8 command=$9; shift 9
@@ -500,7 +506,7 @@ case $verb in
     c=; read -r c 2>/dev/null < "$L/current"
     [ "$c" = "$2" ] || fail lost "the sandbox to freeze is not there any more"
     fence "$L" || fail busy "processes of the sandbox do not end"
-    if [ "$KIND" = overlay ]; then
+    if [ "$LANE_KIND" = overlay ]; then
       mv "$S/u" "$L/f.$2" || fail state "the layer cannot be kept"
       { printf 'f.%s\\n' "$2"; [ ! -s "$L/frozen" ] || cat "$L/frozen"; } > "$L/frozen.new"
       mv "$L/frozen.new" "$L/frozen" || fail state "the layer cannot be kept"

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import type { PayloadPacker } from "../../sync/payload-packer.ts";
+import { nextTurn } from "../../next-turn.ts";
 import { SidecanaryError } from "../../errors.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
@@ -36,6 +37,8 @@ export interface PlaceContext {
   /** A host that may be there from now on. */
   readonly onMaybe: (name: string) => void;
   readonly onGone: (name: string) => void;
+  /** A host that was asked for and never came to be. */
+  readonly onNever: (name: string) => void;
 }
 
 /** Tells this process from every other one that works on a host. */
@@ -52,6 +55,8 @@ export class RemotePlace {
   readonly #closing = new AbortController();
   readonly #progress = new Set<(progress: SyncProgress) => void>();
   #ref: HostRef | undefined;
+  /** What was asked for without an answer. */
+  #asked: string | undefined;
   #link: Link | undefined;
   #lost: Error | undefined;
   #dialling: Promise<Link> | undefined;
@@ -87,6 +92,8 @@ export class RemotePlace {
   /** Makes or finds the host where none is known, dials where there is no connection. */
   async connect(signal: AbortSignal): Promise<Link> {
     signal.throwIfAborted();
+    // The news of a connection's end may be on its way.
+    await nextTurn();
     if (this.#link !== undefined) return this.#link;
     this.#dialling ??= this.#dial().finally(() => this.#dialling = undefined);
     return await unlessAborted(this.#dialling, signal);
@@ -181,8 +188,11 @@ export class RemotePlace {
       const name = parseHostName(ref.name);
       if (name === undefined || !isSameHost(name, wanted)) continue;
       this.#context.onMaybe(ref.name);
+      if (this.#asked === ref.name) this.#asked = undefined;
       return ref;
     }
+    if (this.#asked !== undefined) this.#context.onNever(this.#asked);
+    this.#asked = undefined;
     return undefined;
   }
 
@@ -193,7 +203,10 @@ export class RemotePlace {
     const expiresAt = clock.now() + ttlMs;
     const name = formatHostName({ owner, run, index: this.index, expiresAt });
     this.#context.onMaybe(name);
-    return await hosts.create({ name, index: this.index, expiresAt }, signal);
+    this.#asked = name;
+    const ref = await hosts.create({ name, index: this.index, expiresAt }, signal);
+    this.#asked = undefined;
+    return ref;
   }
 
   async #dial(): Promise<Link> {

@@ -238,6 +238,9 @@ class Remote implements Provider {
         this.#created++;
       },
       onGone: (name) => void this.#left.delete(name),
+      onNever: (name) => {
+        if (this.#left.delete(name)) this.#created--;
+      },
     });
     this.#places.set(index, place);
     return place;

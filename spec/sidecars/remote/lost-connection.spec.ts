@@ -220,6 +220,14 @@ for (const lanes of ["any", "warm"] as const) {
     await sandbox.close();
   });
 
+  test("a command is ended by a closed pipe, as anywhere else", async () => {
+    const { sidecar } = await begin();
+    const sandbox = await sidecar.open(undefined, never);
+    const result = await sandbox.run("{ yes; echo $? >&2; } | head -n 1", options());
+    assert.equal([result.stdoutTail, result.stderrTail], ["y\n", "141\n"]);
+    await sandbox.close();
+  });
+
   test("run() takes commands and variables that are longer than a command line", async () => {
     const { sidecar } = await begin();
     const sandbox = await sidecar.open(undefined, never);
@@ -252,7 +260,9 @@ function supervisors(tree: LiveTree): number[] {
     for (const entry of readdirSync(dir, { withFileTypes: true })) {
       if (entry.name === "supervisor") {
         pids.push(Number.parseInt(readFileSync(join(dir, entry.name), "latin1"), 10));
-      } else if (entry.isDirectory() && !entry.name.endsWith(".git")) visit(join(dir, entry.name));
+      } else if (entry.isDirectory() && /^(sidecanary-.*|lanes|0|s\..*|r\..*)$/.test(entry.name)) {
+        visit(join(dir, entry.name));
+      }
     }
   };
   visit(join(tree.scratch, "sidecanary"));
