@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Clock } from "../clock.ts";
 import { SidecanaryError } from "../errors.ts";
 import type { HostProvider } from "./host-provider.ts";
@@ -86,12 +87,14 @@ async function openSsh(
   options: OpenHostsOptions,
 ): Promise<HostProvider> {
   const { createSshHosts } = await import("./ssh/ssh-hosts.ts");
-  const { env, identityFile, acceptNew, clock, onNotice } = options;
+  const { env, cwd, identityFile, acceptNew, clock, onNotice } = options;
   return createSshHosts({
     targets,
     env,
     ...(env["HOME"] ? { home: env["HOME"] } : {}),
-    ...(identityFile === undefined ? {} : { identityFile }),
+    ...(identityFile === undefined ? {} : {
+      identityFile: identityFile.startsWith("~/") ? identityFile : resolve(cwd, identityFile),
+    }),
     acceptNew,
     clock,
     onNotice,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { SidecanaryError } from "../../errors.ts";
 import { ensureKeyPair } from "../../ssh/ensure-key-pair.ts";
 import { fileHostKeyPins } from "../../ssh/pinned-host-keys.ts";
@@ -36,7 +36,9 @@ export async function openCircleci(options: OpenHostsOptions): Promise<HostProvi
   });
   const key = identityFile === undefined
     ? (await ensureKeyPair(join(stateDir, "keys"))).key
-    : await readKey(identityFile, { passphrase: () => env["SIDECANARY_SSH_PASSPHRASE"] });
+    : await readKey(resolve(cwd, identityFile), {
+      passphrase: () => env["SIDECANARY_SSH_PASSPHRASE"],
+    });
   const api = new SidecarApi({
     ...settings.access,
     version,
