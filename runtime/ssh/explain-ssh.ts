@@ -24,7 +24,8 @@ export function explainSsh(name: string, { fault, detail }: FaultClass, story: S
       return `${name} and sidecanary have no algorithm in common (${cause}). A server that takes ` +
         "post-quantum key exchange alone must also allow curve25519-sha256";
     case "not-ssh":
-      return `What answers at ${name} is no SSH 2 server`;
+      return `What answers at ${name} did not greet as an SSH 2 server: it is none, or it has too ` +
+        "many logins at once (MaxStartups)";
     case "closed-early":
       return `${name} closed the connection before the login was done (${story.phase}).${words}`;
     case "frozen":
