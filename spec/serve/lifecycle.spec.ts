@@ -37,8 +37,14 @@ test("an instance that nobody is logged in to goes when it was idle for long eno
     assert.is((await exec(client, "exit 3")).code, 3);
     clock.advance(25_000);
     assert.is(host.instances().length, 1);
+    // One that says goodbye, and one that is cut.
+    const other = await dial(url);
     client.end();
-    await until("the host knows", () => host.events.some(({ kind }) => kind === "disconnected"));
+    other.destroy();
+    await until(
+      "the host knows",
+      () => host.events.filter(({ kind }) => kind === "disconnected").length === 2,
+    );
     clock.advance(59_000);
     assert.is(host.instances().length, 1);
     clock.advance(1_000);

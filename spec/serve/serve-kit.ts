@@ -2,7 +2,12 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import process from "node:process";
 import { createWebSocketStream, WebSocket } from "ws";
-import ssh2, { type Client, type ClientChannel, type PseudoTtyOptions } from "ssh2";
+import ssh2, {
+  type Client,
+  type ClientChannel,
+  type ConnectConfig,
+  type PseudoTtyOptions,
+} from "ssh2";
 import { systemClock } from "../../runtime/clock.ts";
 import type { ServeEvent } from "../../runtime/serve/serve-event.ts";
 import {
@@ -105,6 +110,7 @@ export interface DialOptions {
   readonly username?: string;
   readonly privateKey?: string;
   readonly password?: string;
+  readonly authHandler?: ConnectConfig["authHandler"] & object;
   readonly onHostKey?: (key: Buffer) => void;
   readonly ca?: string;
 }
