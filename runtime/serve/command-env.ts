@@ -15,11 +15,11 @@ export function commandPath(exposed: readonly Exposed[]): string {
 
 /** The whole environment of a command: nothing of the server's own, which holds tokens. */
 export function commandEnv(
-  exposed: readonly Exposed[],
+  path: string,
   places: { readonly home: string; readonly tmp: string },
 ): Record<string, string> {
   return {
-    PATH: commandPath(exposed),
+    PATH: path,
     HOME: places.home,
     USER: "user",
     LOGNAME: "user",

@@ -70,7 +70,7 @@ function cellOf(
 ): InstanceCell {
   const first = firstChildOf(holder.pid ?? 0);
   if (first === undefined) throw failed(id, "its first process ended at once");
-  const base = commandEnv(plan.exposed, { home: HOME, tmp: "/tmp" });
+  const base = commandEnv(commandPath(plan.exposed), { home: HOME, tmp: "/tmp" });
   const identity = uid === undefined
     ? ["--preserve-credentials"]
     : [`--setuid=${INSIDE_ID}`, `--setgid=${INSIDE_ID}`];

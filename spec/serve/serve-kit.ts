@@ -45,6 +45,8 @@ export async function testHost(options: Partial<SidecarHostOptions> = {}): Promi
     listen: { host: "127.0.0.1", port: 0 },
     tokens: [{ owner: "alice", secret: ALICE }, { owner: "bob", secret: BOB }],
     clock: systemClock,
+    // For machines with nothing but Node; specs of the walls make sure that they stand.
+    isolation: { sharedUserUnsafe: true },
     onEvent: (event) => events.push(event),
     ...options,
     stateDir,

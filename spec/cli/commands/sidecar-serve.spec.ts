@@ -31,7 +31,7 @@ async function serve(
   const home = dir ?? await tempDir();
   const events: ServeEvent[] = [];
   const stop = new AbortController();
-  const answer = sidecarServe({ listen: "127.0.0.1:0", ...options }, {
+  const answer = sidecarServe({ listen: "127.0.0.1:0", sharedUserUnsafe: true, ...options }, {
     io: { env, cwd: home },
     stateHome: home,
     clock: systemClock,

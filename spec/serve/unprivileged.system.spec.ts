@@ -13,7 +13,7 @@ const NOBODY = 65_534;
 const self = process.argv[1] ?? "";
 
 for (const name of ["isolation", "lifecycle", "ssh"]) {
-  const entry = self.replace(/unprivileged(\.spec\.[jt]s)$/, `${name}$1`);
+  const entry = self.replace(/unprivileged(\.system\.spec\.[jt]s)$/, `${name}$1`);
   const reason = whyNot(entry);
   if (reason !== undefined) {
     // Nothing is left out: the file's own run is an unprivileged one, or cannot be had.

@@ -25,7 +25,7 @@ import {
 const test = suite("ssh");
 let host: TestHost, url: string, id: string;
 test.before(async () => {
-  host = await testHost();
+  host = await testHost({ isolation: {} });
   ({ url, id } = await makeInstance(host, "ssh"));
 });
 test.after(async () => await host.close());

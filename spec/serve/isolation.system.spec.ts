@@ -26,7 +26,8 @@ import {
 const test = suite("isolation");
 let host: TestHost, one: Client, two: Client;
 test.before(async () => {
-  host = await testHost({ limits: { processes: 200, fileBytes: 1_000_000 } });
+  host = await testHost({ limits: { processes: 200, fileBytes: 1_000_000 }, isolation: {} });
+  assert.match(host.isolation, "namespaces");
   one = await dial((await makeInstance(host, "one")).url);
   two = await dial((await makeInstance(host, "two")).url);
 });
