@@ -65,6 +65,7 @@ export function exitCodeOfError(error: unknown): number {
     case "run-void":
       return EXIT.void;
     case "sidecar-failed":
+    case "host-failed":
       return EXIT.incomplete;
     default:
       return EXIT.internal;

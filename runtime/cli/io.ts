@@ -5,11 +5,19 @@ import type { Readable, Writable } from "node:stream";
 export interface OutputStream extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
+}
+
+/** A stream that a person may be typing into. */
+export interface InputStream extends Readable {
+  readonly isTTY?: boolean;
+  /** Whether each key comes at once, Ctrl-C included; only a terminal has it. */
+  setRawMode?(mode: boolean): unknown;
 }
 
 /** What a command has of the process it runs in. */
 export interface CliIo {
-  readonly stdin: Readable;
+  readonly stdin: InputStream;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -8,7 +8,7 @@ import { EXIT, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
 import { Interrupts } from "./interrupts.ts";
 import { type CliIo, isUnread, watchPipes, write } from "./io.ts";
 import { errorText } from "./print-error.ts";
-import type { VariantsFlags } from "./program.ts";
+import type { VariantsFlags } from "./program/variants-command.ts";
 import { ProgressState } from "./progress-state.ts";
 import { chunkResults } from "./views/chunk.ts";
 import { JsonLines } from "./views/json-lines.ts";

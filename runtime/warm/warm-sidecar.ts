@@ -81,7 +81,7 @@ export class WarmSidecar {
   readonly #providers = new Map<string, Promise<HostProvider>>();
   readonly records: WarmRecords;
   #actor: string | undefined;
-  #isClosed = false;
+  #letGo: Promise<void> | undefined;
 
   private constructor(
     context: WarmContext,
@@ -217,18 +217,27 @@ export class WarmSidecar {
     return found === undefined ? undefined : await this.#end(found);
   }
 
+  /**
+   * Gives the key back, so that others may use the sidecar beside this process, and keeps the
+   * connection; nobody dials again when it is lost. Idempotent.
+   */
+  letGo(): Promise<void> {
+    return this.#letGo ??= (async () => {
+      await this.#engine.close();
+      await this.#lock.release();
+      await this.#store.close();
+    })();
+  }
+
   /** Gives everything back; the sidecar stays as it is. Idempotent. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    await this.#engine.close();
+    await this.letGo();
     for (const id of [...this.#links.keys()]) await hangUp(this.#links, id);
     for (const opening of this.#providers.values()) {
       const provider = await opening.catch(() => undefined);
       await provider?.close();
     }
-    await this.#lock.release();
-    await this.#store.close();
+    this.#providers.clear();
   }
 
   #register(): void {

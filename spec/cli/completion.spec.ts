@@ -4,17 +4,20 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { completionScript } from "../../runtime/cli/completion/completion-script.ts";
-import { createProgram, FORMATS, SHELLS } from "../../runtime/cli/program.ts";
+import { createProgram } from "../../runtime/cli/program.ts";
+import { SHELLS } from "../../runtime/cli/program/completion-command.ts";
+import { FORMATS } from "../../runtime/cli/program/variants-command.ts";
 import { SIDECARS } from "../../runtime/cli/options/parse-sidecar.ts";
 import { suite } from "../harness.ts";
 import { tempDir } from "../kit/temp-dir.ts";
+import { idleActions } from "./idle-actions.ts";
 
 const test = suite("completion");
 
 const nothing = (): Promise<void> => Promise.resolve();
 const PROGRAM = createProgram(
   { stdout: new PassThrough(), stderr: new PassThrough() },
-  { variants: nothing, completion: nothing },
+  idleActions(nothing),
 );
 
 /** What bash offers at the end of these words, as readline would split them. */
@@ -44,7 +47,7 @@ test("completionScript() of bash is what bash parses", () => {
 });
 
 test("completionScript() of bash offers commands, options, values and files", async () => {
-  assert.equal(await offers("sidecanary", "v"), ["variants"]);
+  assert.equal(await offers("sidecanary", "v"), ["variants", "validate"]);
   assert.equal(await offers("sidecanary", "variants", "--time"), [
     "--timeout",
     "--timeout-multiplier",
@@ -61,10 +64,19 @@ test("completionScript() of bash completes a value with a colon from the colon o
   assert.equal(await offers(...words), ["overlay"]);
 });
 
+test("completionScript() of bash completes commands below commands", async () => {
+  assert.equal(await offers("sidecanary", "sidecar", "s"), ["ssh", "sync", "serve"]);
+  assert.equal(await offers("sidecanary", "sidecar", "exec", "--sy"), ["--sync"]);
+  assert.equal(await offers("sidecanary", "sidecar", "--he"), ["--help"]);
+  assert.equal(await offers("sidecanary", "sidecar", "create", "--sidecar", "circ"), ["circleci"]);
+  assert.equal(await offers("sidecanary", "validate", "--dry"), ["--dry-run"]);
+});
+
 for (const shell of SHELLS) {
   test(`completionScript() of ${shell} knows every option and value that the help shows`, () => {
     const script = completionScript(PROGRAM, shell);
-    for (const command of [PROGRAM, ...PROGRAM.commands]) {
+    const all = PROGRAM.commands.flatMap((each) => [each, ...each.commands]);
+    for (const command of [PROGRAM, ...all]) {
       for (const option of command.createHelp().visibleOptions(command)) {
         const long = option.long?.slice(2) ?? "";
         assert.ok(script.includes(shell === "fish" ? `-l ${long} ` : `--${long}`), long);

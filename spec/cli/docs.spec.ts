@@ -9,6 +9,7 @@ import { KILL_PRESETS } from "../../runtime/cli/options/parse-kill-exit-codes.ts
 import { createProgram } from "../../runtime/cli/program.ts";
 import { suite } from "../harness.ts";
 import { root } from "../kit/root.ts";
+import { idleActions } from "./idle-actions.ts";
 
 const test = suite("docs");
 
@@ -18,7 +19,7 @@ test("docs/variants.md has every option of sidecanary variants, and no other", (
   const nothing = (): Promise<void> => Promise.resolve();
   const program = createProgram(
     { stdout: new PassThrough(), stderr: new PassThrough() },
-    { variants: nothing, completion: nothing },
+    idleActions(nothing),
   );
   const command = program.commands.find((each) => each.name() === "variants");
   const options = (command?.options ?? []).map(({ long }) => long ?? "");
@@ -27,6 +28,28 @@ test("docs/variants.md has every option of sidecanary variants, and no other", (
     [...line.matchAll(/`(--[a-z-]+)/g)].map(([, name]) => name ?? "")
   );
   assert.equal([...new Set(told)].sort(), [...options].sort());
+});
+
+test("docs/validate.md and docs/sidecars.md have every option of their commands", () => {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const program = createProgram(
+    { stdout: new PassThrough(), stderr: new PassThrough() },
+    idleActions(nothing),
+  );
+  const below = (name: string) => program.commands.find((each) => each.name() === name);
+  const sidecar = below("sidecar");
+  const pages = [
+    ["docs/validate.md", [below("validate")]],
+    ["docs/sidecars.md", sidecar?.commands ?? []],
+  ] as const;
+  for (const [page, commands] of pages) {
+    const text = read(page);
+    for (const command of commands) {
+      for (const { long } of command?.options ?? []) {
+        assert.ok(text.includes(`\`${long}`), `${page}: ${command?.name()} ${long}`);
+      }
+    }
+  }
 });
 
 test("docs/variants.md has every exit code", () => {

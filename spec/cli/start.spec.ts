@@ -17,7 +17,7 @@ async function loadedWith(...paths: readonly string[]): Promise<Set<string>> {
     outdir: "dist",
     format: "esm",
     platform: "node",
-    external: ["libsql"],
+    external: ["libsql", "cpu-features", "*.node"],
     metafile: true,
     logLevel: "silent",
   });

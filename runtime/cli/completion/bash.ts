@@ -1,8 +1,9 @@
-import type { CommandNode, CommandTree, Value } from "./command-tree.ts";
+import { type CommandNode, type CommandPath, commandPaths, type Value } from "./command-tree.ts";
 
 /** For bash 3.2 and newer, without the bash-completion package. */
-export function bashScript(tree: CommandTree): string {
-  const { name, commands } = tree;
+export function bashScript(tree: CommandNode): string {
+  const { name } = tree;
+  const paths = commandPaths(tree);
   return `# bash completion of ${name}: eval "$(${name} completion bash)"
 _${name}() {
   local at=$COMP_CWORD cur prev command="" word i
@@ -17,15 +18,15 @@ _${name}() {
   if [ "$cur" = "=" ]; then cur=""; elif [ "$prev" = "=" ]; then prev=\${COMP_WORDS[at-2]}; fi
   for ((i = 1; i < at; i++)); do
     word=\${COMP_WORDS[i]}
-    case "$word" in ${commands.map((each) => each.name).join("|")}) command=$word; break ;; esac
+    case "$command $word" in ${paths.map(({ words }) => `" ${words.join(" ")}"`).join("|")})
+      command="$command $word" ;;
+    esac
   done
   COMPREPLY=()
   case "$command" in
-${commands.map(commandCase).join("\n")}
+${paths.map(commandCase).join("\n")}
     *)
-      COMPREPLY=($(compgen -W "${
-    [...commands.map((each) => each.name), ...longs(tree)].join(" ")
-  }" -- "$cur"))
+      COMPREPLY=($(compgen -W "${[...names(tree), ...longs(tree)].join(" ")}" -- "$cur"))
       ;;
   esac
   case "$COMP_WORDBREAKS" in
@@ -36,14 +37,18 @@ complete -o filenames -F _${name} ${name}
 `;
 }
 
-function commandCase(node: CommandNode): string {
+function commandCase({ words, node }: CommandPath): string {
   const values = node.options.flatMap(({ long, short, value }) =>
     value === undefined ? [] : [
       `        ${short === undefined ? long : `${long}|${short}`}) ${reply(value)} ;;`,
     ]
   );
-  const rest = node.argument === undefined ? ":" : reply(node.argument);
-  return `    ${node.name})
+  const rest = node.commands.length > 0
+    ? reply({ choices: names(node), path: null })
+    : node.argument === undefined
+    ? ":"
+    : reply(node.argument);
+  return `    " ${words.join(" ")}")
       case "$prev" in
 ${values.join("\n")}${values.length === 0 ? "" : "\n"}        *)
           case "$cur" in
@@ -53,6 +58,10 @@ ${values.join("\n")}${values.length === 0 ? "" : "\n"}        *)
           ;;
       esac
       ;;`;
+}
+
+function names({ commands }: CommandNode): string[] {
+  return commands.map(({ name }) => name);
 }
 
 function longs({ options }: CommandNode): string[] {

@@ -35,16 +35,30 @@ export interface CommandNode {
   readonly options: readonly OptionNode[];
   /** What its argument is completed with, or `undefined` without one. */
   readonly argument: Value | undefined;
-}
-
-/** A program and its commands. */
-export interface CommandTree extends CommandNode {
+  /** The commands below it. */
   readonly commands: readonly CommandNode[];
 }
 
 /** What a commander program accepts. */
-export function commandTree(program: Command): CommandTree {
-  return { ...nodeOf(program), commands: program.commands.map(nodeOf) };
+export function commandTree(program: Command): CommandNode {
+  return nodeOf(program);
+}
+
+/** A command with the words that lead to it: `["sidecar", "exec"]`. */
+export interface CommandPath {
+  readonly words: readonly string[];
+  readonly node: CommandNode;
+}
+
+/** Every command below `node`, at any depth. */
+export function commandPaths(
+  { commands }: CommandNode,
+  before: readonly string[] = [],
+): CommandPath[] {
+  return commands.flatMap((node) => {
+    const words = [...before, node.name];
+    return [{ words, node }, ...commandPaths(node, words)];
+  });
 }
 
 function nodeOf(command: Command): CommandNode {
@@ -55,12 +69,15 @@ function nodeOf(command: Command): CommandNode {
     description: command.summary() || command.description(),
     options: help.visibleOptions(command).map(optionOf),
     argument: argument === undefined ? undefined : argumentOf(argument),
+    commands: command.commands.map(nodeOf),
   };
 }
 
-function argumentOf({ argChoices }: Argument): Value {
+function argumentOf(argument: Argument): Value {
+  const { argChoices } = argument;
   return argChoices === undefined
-    ? { choices: [], path: "file" }
+    // Names are ours to know, and paths the shell's.
+    ? { choices: [], path: argument.name() === "name" ? null : "file" }
     : { choices: argChoices, path: null };
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { SHELLS } from "../program.ts";
+import type { SHELLS } from "../program/completion-command.ts";
 import { bashScript } from "./bash.ts";
 import { commandTree } from "./command-tree.ts";
 import { fishScript } from "./fish.ts";

@@ -1,7 +1,7 @@
-import type { CommandNode, CommandTree, OptionNode, Value } from "./command-tree.ts";
+import type { CommandNode, OptionNode, Value } from "./command-tree.ts";
 
 /** For fish 3 and newer. */
-export function fishScript(tree: CommandTree): string {
+export function fishScript(tree: CommandNode): string {
   const { name, commands } = tree;
   const names = commands.map((each) => each.name).join(" ");
   const none = `not __fish_seen_subcommand_from ${names}`;
@@ -17,9 +17,20 @@ export function fishScript(tree: CommandTree): string {
   return `${lines.join("\n")}\n`;
 }
 
-function command(name: string, node: CommandNode): string[] {
-  const when = `__fish_seen_subcommand_from ${node.name}`;
+function command(name: string, node: CommandNode, seen: string = ""): string[] {
+  const when = `${seen}__fish_seen_subcommand_from ${node.name}`;
   const lines = node.options.map((each) => option(name, when, each));
+  if (node.commands.length > 0) {
+    const names = node.commands.map((each) => each.name).join(" ");
+    const none = `${when}; and not __fish_seen_subcommand_from ${names}`;
+    return [
+      ...node.options.map((each) => option(name, none, each)),
+      ...node.commands.flatMap((each) => [
+        `complete -c ${name} -n ${quote(none)} -a ${each.name} -d ${quote(each.description)}`,
+        ...command(name, each, `${when}; and `),
+      ]),
+    ];
+  }
   if (node.argument === undefined) return lines;
   return [...lines, `complete -c ${name} -n ${quote(when)} ${values(node.argument)}`];
 }

@@ -1,41 +1,53 @@
-import type { CommandNode, CommandTree, OptionNode, Value } from "./command-tree.ts";
+import type { CommandNode, OptionNode, Value } from "./command-tree.ts";
 
 /** For zsh 5 with compinit loaded. */
-export function zshScript(tree: CommandTree): string {
-  const { name, commands } = tree;
+export function zshScript(tree: CommandNode): string {
+  const { name } = tree;
   return `#compdef ${name}
 # zsh completion of ${name}: eval "$(${name} completion zsh)"
 _${name}() {
   local curcontext="$curcontext" state line
   typeset -A opt_args
-  _arguments -C ${tree.options.map((each) => `\\\n    ${spec(each)}`).join(" ")} \\
-    '1: :->command' \\
-    '*:: :->rest'
-  case $state in
-    command)
-      local -a commands
-      commands=(
-${commands.map((each) => `        ${quote(`${each.name}:${each.description}`)}`).join("\n")}
-      )
-      _describe command commands
-      ;;
-    rest)
-      case $line[1] in
-${commands.map(commandCase).join("\n")}
-      esac
-      ;;
-  esac
+${choose(tree, "  ")}
 }
 compdef _${name} ${name}
 `;
 }
 
+/** The options of a command, then the name of one below it, then whatever that one takes. */
+function choose(node: CommandNode, indent: string): string {
+  const { options, commands } = node;
+  const text = `_arguments -C ${options.map((each) => `\\\n    ${spec(each)}`).join(" ")} \\
+    '1: :->command' \\
+    '*:: :->rest'
+case $state in
+  command)
+    local -a commands
+    commands=(
+${commands.map((each) => `      ${quote(`${each.name}:${each.description}`)}`).join("\n")}
+    )
+    _describe command commands
+    ;;
+  rest)
+    case $line[1] in
+${commands.map(commandCase).join("\n")}
+    esac
+    ;;
+esac`;
+  return text.replace(/^(?!$)/gm, indent);
+}
+
 function commandCase(node: CommandNode): string {
+  if (node.commands.length > 0) {
+    return `      ${node.name})
+${choose(node, "        ")}
+        ;;`;
+  }
   const argument = node.argument === undefined ? [] : [quote(`1: :${action(node.argument)}`)];
   const specs = [...node.options.map(spec), ...argument];
-  return `        ${node.name})
-          _arguments ${specs.map((each) => `\\\n            ${each}`).join(" ")}
-          ;;`;
+  return `      ${node.name})
+        _arguments ${specs.map((each) => `\\\n          ${each}`).join(" ")}
+        ;;`;
 }
 
 function spec({ long, short, description, value, repeats }: OptionNode): string {

@@ -29,6 +29,7 @@ const command = v.union([
 const SIDECAR = "must be a sidecar: local, ssh://user@host, docker:IMAGE, circleci or https://host";
 const sidecar = v.pipe(v.string(SIDECAR), v.regex(SIDECAR_PATTERN, SIDECAR));
 
+const ATTEMPTS = "must be a number from 0";
 const JOBS = 'must be a number of workers: 4, "50%" or "auto"';
 const CODES = `must be exit codes ("1", "1,2,5-9") or one of ${KILL_PRESETS.join(", ")}`;
 
@@ -90,6 +91,12 @@ export const projectConfigSchema = v.pipe(
       v.pipe(text, v.description("The snapshot that CircleCI's sidecars start from")),
     ),
     orgId: v.optional(v.pipe(text, v.description("The organisation of CircleCI's sidecars"))),
+    stopHookMaxAttempts: v.optional(v.pipe(
+      v.number(ATTEMPTS),
+      v.integer(ATTEMPTS),
+      v.minValue(0, ATTEMPTS),
+      v.description("How often in a row a failing stop hook sends its agent back; 3 if not given"),
+    )),
   }, (issue) => issue.expected === "never" ? "is not a field of this file" : "must be an object"),
   v.title("sidecanary.json"),
   v.description("How sidecanary runs the variants of this project"),
