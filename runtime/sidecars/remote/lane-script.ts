@@ -10,6 +10,7 @@
  * folder, one folder for every command), `holder` or `groups/` (what runs), `frozen` or `pristine`.
  */
 export const LANE_SCRIPT = `
+LANE_KIND= LANE_GREP=
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY
 unset GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT
 T=$D/lanes
@@ -53,6 +54,13 @@ group_lives() {
   done
   return 1
 }
+# The processes that carry a mark. Not every grep looks beyond a NUL.
+marked() {
+  if [ "$LANE_GREP" = whole ]; then grep -lF "$1" /proc/[0-9]*/environ 2>/dev/null; return; fi
+  for each in /proc/[0-9]*/environ; do
+    [ -r "$each" ] && tr '\\0' '\\n' 2>/dev/null < "$each" | grep -qxF "$1" && echo "$each"
+  done 2>/dev/null
+}
 # Everything that a lane runs is dead afterwards.
 fence() {
   open=; read -r open 2>/dev/null < "$1/current"
@@ -81,7 +89,7 @@ fence() {
   n=0
   while :; do
     found=
-    for file in $(grep -lF "SIDECANARY_SANDBOX=$mark." /proc/[0-9]*/environ 2>/dev/null); do
+    for file in $(marked "SIDECANARY_SANDBOX=$mark."); do
       pid=\${file#/proc/}; pid=\${pid%/environ}
       start_of "$pid" || continue
       found=1; kill -s KILL "$pid" 2>/dev/null
@@ -160,8 +168,9 @@ put_aside() {
 fingerprint() {
   ( cd "$tree" && LC_ALL=C find . -exec ls -ldn {} + ) 2>/dev/null |
     sed -e 's/  */ /g' -e 's/^\\([^ ]*\\) [^ ]* \\([^ ]*\\) \\([^ ]*\\) [^ ]* [^ ]* [^ ]* [^ ]* /\\1 \\2 \\3 /' |
-    LC_ALL=C sort | cksum
+    LC_ALL=C sort | g hash-object --stdin
 }
+names_in() { ( cd "$1" && LC_ALL=C find . 2>/dev/null | LC_ALL=C sort ) | g hash-object --stdin; }
 # Takes what tree holds now as the state that revert() comes back to.
 snapshot() {
   E=$L/extra; erase "$E" && mkdir -m 700 "$E" && : > "$E/restore" || return 1
@@ -214,8 +223,7 @@ renew() {
         [ -e "$t/$f" ] && continue
         if [ -d "$f" ]; then mkdir "$t/$f"; else : > "$t/$f"; fi; chmod 0 "$t/$f"
       done' sh "$tree" {} + ) || return 1
-    ( cd "$source" && LC_ALL=C find . 2>/dev/null | LC_ALL=C sort ) > "$L/names"
-    ( cd "$tree" && LC_ALL=C find . 2>/dev/null | LC_ALL=C sort ) | cmp -s - "$L/names" || return 1
+    [ "$(names_in "$source")" = "$(names_in "$tree")" ] || return 1
   fi
   snapshot
 }
@@ -362,6 +370,7 @@ attach() {
 
 probe() {
   LANE_KIND=warm LANE_NS= LANE_ENTER= LANE_OPTIONS= LANE_TTL=600 LANE_GROUPS=none LANE_WAITS=none why=
+  LANE_GREP=first; printf 'A=1\\0B=2\\0' > "$T/nul"; [ -z "$(grep -lF B=2 "$T/nul" 2>/dev/null)" ] || LANE_GREP=whole
   sh -c 'kill -s KILL $$' & p=$!
   wait "$p" 2>/dev/null; jobs -l > "$T/jobs" 2>/dev/null
   sh -c 'exit 137' & p2=$!
@@ -390,8 +399,8 @@ probe() {
     done
     erase "$L"
   fi
-  printf "LANE_KIND=%s LANE_NS='%s' LANE_ENTER='%s' LANE_OPTIONS=%s LANE_GROUPS=%s LANE_WAITS=%s\\n" \\
-    "$LANE_KIND" "$LANE_NS" "$LANE_ENTER" "$LANE_OPTIONS" "$LANE_GROUPS" "$LANE_WAITS" > "$T/tools"
+  printf "LANE_KIND=%s LANE_NS='%s' LANE_ENTER='%s' LANE_OPTIONS=%s LANE_GROUPS=%s LANE_WAITS=%s LANE_GREP=%s\\n" \\
+    "$LANE_KIND" "$LANE_NS" "$LANE_ENTER" "$LANE_OPTIONS" "$LANE_GROUPS" "$LANE_WAITS" "$LANE_GREP" > "$T/tools"
 }
 
 verb=$1; shift
@@ -406,7 +415,8 @@ esac
 exec 3<&0 </dev/null
 # Not ignored: that would be inherited by the command.
 trap 'interrupted=1' HUP PIPE
-[ "$verb" = init ] || [ "$verb" = destroy ] || . "$T/tools" || exit 1
+if [ -e "$T/tools" ]; then . "$T/tools"; fi
+[ -n "$LANE_KIND" ] || [ "$verb" = init ] || [ "$verb" = destroy ] || exit 1
 case $verb in
   init) # $1: the token of this process; $2: warm or any
     mkdir -p "$T/git/objects/info" "$T/git/refs" "$T/git/info" || exit 1

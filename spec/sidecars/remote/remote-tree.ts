@@ -1,7 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { systemClock } from "../../../runtime/clock.ts";
 import { systemRandom } from "../../../runtime/random.ts";
+import type { HostExec } from "../../../runtime/sidecars/host.ts";
+import type { HostProvider } from "../../../runtime/sidecars/host-provider.ts";
 import type { Provider } from "../../../runtime/sidecars/provider.ts";
 import {
   createRemoteProvider,
@@ -35,7 +38,7 @@ export async function remoteTree(
     hosts,
     provider: (more = {}) =>
       createRemoteProvider({
-        hosts,
+        hosts: withShell(hosts),
         payload,
         owner: "abcdefgh",
         run: "spec",
@@ -48,6 +51,24 @@ export async function remoteTree(
         ...options,
         ...more,
       }),
+  };
+}
+
+/** `SPEC_HOST_SHELL` and `SPEC_HOST_PATH` of the environment give hosts another shell and tools. */
+function withShell(hosts: ShellHosts): HostProvider {
+  const { SPEC_HOST_SHELL: shell, SPEC_HOST_PATH: path = process.env["PATH"] ?? "" } = process.env;
+  if (shell === undefined) return hosts;
+  const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+  return {
+    ...hosts,
+    connect: async (ref, signal) => {
+      const host = await hosts.connect(ref, signal);
+      const exec = (request: HostExec) => {
+        const command = `PATH=${quote(path)} exec ${shell} -c ${quote(request.command)}`;
+        return host.exec({ ...request, command });
+      };
+      return { ...host, exec };
+    },
   };
 }
 
