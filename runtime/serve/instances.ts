@@ -206,7 +206,7 @@ export class Instances {
       });
     };
     const instance = new Instance(label, cell, { clock, limits, onExpired });
-    const durationMs = performance.now() - startedAt;
+    const durationMs = Math.round(performance.now() - startedAt);
     onEvent({ kind: "created", instance: id, name, owner, durationMs });
     return instance;
   }

@@ -53,7 +53,7 @@ test("sidecarServe() serves with the token of the environment until it is stoppe
     headers: { "circle-token": TOKEN, "content-type": "application/json" },
     body: JSON.stringify({ data: { attributes: { name: "a" } } }),
   });
-  const { data } = await made.json();
+  const { data } = await made.json() as { data: { references: { user: { id: string } } } };
   assert.equal([made.status, data.references.user.id], [201, "owner-1"]);
   serving.stop();
   const answer = await serving.answer;
