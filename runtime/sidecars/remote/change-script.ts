@@ -120,7 +120,6 @@ export function stamp(seconds: number): string {
 /** A name in git's quotes: https://git-scm.com/docs/git-config#Documentation/git-config.txt-corequotePath */
 function cQuote(path: string): string {
   const quoted = path.replace(
-    // deno-lint-ignore no-control-regex
     /[^\x20-\x7e]|["\\]/g,
     (byte) => `\\${byte.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );

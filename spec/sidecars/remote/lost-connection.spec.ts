@@ -21,13 +21,13 @@ for (const lanes of ["any", "warm"] as const) {
     for (const provider of providers.splice(0)) await provider.close();
   });
 
-  async function begin(more: Partial<RemoteOptions> = {}): Promise<Bed> {
+  const begin = async (more: Partial<RemoteOptions> = {}): Promise<Bed> => {
     const tree = await liveTree();
     const remote = await remoteTree(tree, { lanes, ...more });
     const provider = remote.provider();
     providers.push(provider);
     return { tree, ...remote, sidecar: await provider.create({ worker: 0 }, never) };
-  }
+  };
 
   test("run() with the same key attaches: the command runs once, and answers as if uncut", async () => {
     const { tree, hosts, sidecar } = await begin();

@@ -71,7 +71,6 @@ for (const lanes of ["warm", "any"] as const) {
     const provider = make();
     try {
       const sidecar = await provider.create({ worker: 0 }, never);
-      let first: readonly string[] | undefined;
       let number = 0;
       const look = async () => {
         const sandbox = await sidecar.open(undefined, never);
@@ -81,7 +80,7 @@ for (const lanes of ["warm", "any"] as const) {
         await sandbox.close();
         return await treeDigest(copy, { folders: true });
       };
-      first = await look();
+      const first = await look();
       await check(
         fc.asyncProperty(
           fc.array(change, { maxLength: 5 }).map(valid),
