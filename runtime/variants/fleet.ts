@@ -5,7 +5,7 @@ import type { SidecarInput, SidecarOutput } from "../../machines/sidecar/events.
 import { isSidecanaryError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { workFailure } from "../sidecars/host-failed.ts";
-import type { Change, Sandbox, Sidecar } from "../sidecars/provider.ts";
+import type { Change, Sidecar } from "../sidecars/provider.ts";
 import type { Held, Worker } from "./lease-desk.ts";
 import { type CommandsOptions, type CommandsOutcome, runCommands } from "./run-commands.ts";
 import { report, type Session } from "./session.ts";
@@ -52,9 +52,7 @@ export class Fleet {
       if (sidecar === undefined) throw lost("The sidecar is gone.");
       const outcome = await this.#runOn(sidecar, held, { change, commands });
       if (freeze && outcome.status === "survived") {
-        const { sandbox } = held;
-        held.sandbox = undefined;
-        if (sandbox !== undefined) await freezeOn(sidecar, sandbox);
+        await this.#freeze(sidecar, held, signal);
       }
       options.onDone?.(outcome, held);
       return outcome;
@@ -87,6 +85,24 @@ export class Fleet {
         if (failure.class !== "transient" || attempt === MAX_ATTEMPTS) throw failure;
       }
       await desk.connected(held, sidecar, commands.signal);
+    }
+  }
+
+  /** What was lost meanwhile is asked for again, and a sandbox that is not kept is closed by `run`. */
+  async #freeze(sidecar: Sidecar, held: Held, signal: AbortSignal): Promise<void> {
+    const { sandbox } = held;
+    if (sandbox === undefined) return;
+    for (let attempt = 1;; attempt++) {
+      try {
+        await sidecar.freeze(sandbox);
+        held.sandbox = undefined;
+        return;
+      } catch (error) {
+        if (!isSidecanaryError(error, "host-failed")) throw error;
+        const failure = workFailure(error);
+        if (failure.class !== "transient" || attempt === MAX_ATTEMPTS) throw failure;
+      }
+      await this.#session.desk.connected(held, sidecar, signal);
     }
   }
 
@@ -134,14 +150,6 @@ export class Fleet {
       message: `Sidecar ${worker.index} did not come up: ${failure?.message ?? "no reason given"}`,
     });
     return failure ?? lost("It came up and went again.");
-  }
-}
-
-async function freezeOn(sidecar: Sidecar, sandbox: Sandbox): Promise<void> {
-  try {
-    await sidecar.freeze(sandbox);
-  } catch (error) {
-    throw isSidecanaryError(error, "host-failed") ? workFailure(error) : error;
   }
 }
 
