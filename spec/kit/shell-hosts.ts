@@ -38,7 +38,8 @@ export interface ShellHosts extends HostProvider {
 
 /** What is left on hosts. */
 export interface ShellLeftovers {
-  readonly processes: readonly number[];
+  /** Their numbers and command lines. */
+  readonly processes: readonly string[];
   /** Workspaces, below the folder of the hosts. */
   readonly folders: readonly string[];
 }
@@ -119,7 +120,11 @@ export function shellHosts(
         const found = await readdir(join(cache, name, "sidecanary")).catch(() => []);
         return found.map((each) => join(name, "sidecanary", each));
       }));
-      const processes = names.flatMap((name) => processesOf(join(cache, name)));
+      const pids = names.flatMap((name) => processesOf(join(cache, name)));
+      const processes = pids.flatMap((pid) => {
+        const line = readProc(pid, "cmdline");
+        return line === "" ? [] : [`${pid} ${line.replaceAll("\0", " ").trim().slice(0, 200)}`];
+      });
       return { processes, folders: folders.flat() };
     },
     find: (name) => Promise.resolve(there.get(name)),
@@ -133,7 +138,9 @@ export function shellHosts(
       return await Promise.resolve(ref);
     },
     connect: async ({ name }): Promise<Host> => {
-      if (!there.has(name)) {
+      // A machine of the user's own outlives what we had on it.
+      const isForGood = apart && !disposable;
+      if (!there.has(name) && !isForGood) {
         throw hostFailed(`${name} is gone`, { host: name, fault: "gone", kind: "never" });
       }
       const home = homeOf(name);
@@ -166,14 +173,17 @@ export function shellHosts(
 }
 
 function processesOf(home: string): number[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${MARK}=${home}`);
-    } catch {
-      // It has ended meanwhile, or is somebody else's.
-      return false;
-    }
-  }).map(Number);
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  return pids.filter((pid) => readProc(pid, "environ").split("\0").includes(`${MARK}=${home}`));
+}
+
+/** Nothing where the process has ended meanwhile, or is somebody else's. */
+function readProc(pid: number, file: "environ" | "cmdline"): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+  } catch {
+    return "";
+  }
 }
 
 function kill(pid: number): void {
