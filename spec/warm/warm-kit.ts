@@ -38,7 +38,7 @@ export async function warmPlace(
      git add -A; git commit -qm first`,
   );
   const stateHome = join(repo.base, "state");
-  const folder = await openStateFolder(stateHome, repo.dir);
+  const folder = await openStateFolder(join(stateHome, "sidecanary"), repo.dir);
   const hosts = shellHosts(join(await tempDir(), "cache"), { disposable });
   const notices: string[] = [];
   const context: WarmContext = {

@@ -21,7 +21,7 @@ export async function sidecarDestroy(
   const { place, folder, context } = await warmSurroundings(flags, io, ports, signal);
   const store = await openWarmStore(folder, ports.clock, ports.random);
   const known = await new WarmRecords(store, ports.clock).sidecars()
-    .finally(() => store.close());
+    .finally(async () => await store.close());
   if (flags.all && names.length > 0) {
     throw new SidecanaryError("usage", "Give names or --all, not both", { option: "--all" });
   }
