@@ -26,7 +26,10 @@ export interface RemoteOptions {
   readonly payload: Payload;
   /** Whose the hosts are: see `host-name.ts`. */
   readonly owner: string;
-  /** What they are made for: see `host-name.ts`. */
+  /**
+   * What they are made for: see `host-name.ts`. Of one owner, runs that begin with the same letter
+   * exclude each other: `sweep` takes another one's hosts for left behind.
+   */
   readonly run: string;
   /** How many sidecars live on one host. */
   readonly lanesPerHost: number;
@@ -64,6 +67,8 @@ export interface RemoteOptions {
 
 const GRACE_MS = 60_000;
 
+const LANES = { overlay: "an overlay for each variant", warm: "a copy for each lane" } as const;
+
 /**
  * Sidecars on hosts of any kind. Worker i is a lane of host `floor(i / lanesPerHost)`; the lanes of a
  * host share one connection and one delivery. {@link Provider.tally} counts hosts.
@@ -90,6 +95,8 @@ class Remote implements Provider {
   readonly #pack: PayloadPacker;
   #created = 0;
   #hash: Promise<TreeHash> | undefined;
+  /** What lanes were seen to be; hosts are gone when the report is made. */
+  readonly #kinds = new Set<keyof typeof LANES>();
   #isClosing = false;
 
   constructor(options: RemoteOptions) {
@@ -100,7 +107,8 @@ class Remote implements Provider {
   }
 
   describe(): string {
-    return this.#options.hosts.describe();
+    const words = [...this.#kinds].sort().map((kind) => LANES[kind]);
+    return [this.#options.hosts.describe(), ...words].join(", ");
   }
 
   async create(spec: SidecarSpec, signal: AbortSignal): Promise<Sidecar> {
@@ -183,7 +191,7 @@ class Remote implements Provider {
     if (spec.fresh === true) {
       await place.replace(before?.generation ?? place.generation, signal);
     }
-    await place.connect(signal);
+    this.#kinds.add((await place.connect(signal)).lanes);
     before?.sidecar.forget();
     const { payload, graceMs = GRACE_MS, ttlMs, clock, lanesPerHost } = this.#options;
     const lane = worker % lanesPerHost;
@@ -259,7 +267,9 @@ class Remote implements Provider {
     const parsed = parseHostName(name);
     if (parsed === undefined) return false;
     const { owner, run } = this.#options;
-    return parsed.expiresAt <= now || (parsed.owner === owner && parsed.run !== run);
+    // Runs of one kind exclude each other; the first letter tells the kind.
+    const isDead = parsed.owner === owner && parsed.run !== run && parsed.run[0] === run[0];
+    return parsed.expiresAt <= now || isDead;
   }
 
   /** Removes our workspaces from a host that outlives us. */

@@ -147,7 +147,8 @@ test("sweep() removes what is ours and old, and what has expired, and nothing el
   const names = {
     live: formatHostName({ owner: "otherone", run: "spec", index: 0, expiresAt: now + 60_000 }),
     expired: formatHostName({ owner: "otherone", run: "spec", index: 1, expiresAt: now - 60_000 }),
-    earlier: formatHostName({ owner: "abcdefgh", run: "old", index: 0, expiresAt: now + 60_000 }),
+    earlier: formatHostName({ owner: "abcdefgh", run: "sold", index: 0, expiresAt: now + 60_000 }),
+    warm: formatHostName({ owner: "abcdefgh", run: "wold", index: 0, expiresAt: now + 60_000 }),
     current: formatHostName({ owner: "abcdefgh", run: "spec", index: 0, expiresAt: now + 60_000 }),
     stranger: "somebody-elses",
   };
@@ -155,13 +156,19 @@ test("sweep() removes what is ours and old, and what has expired, and nothing el
   const { removed, failed } = await provider.sweep();
   assert.equal([...removed].sort(), [names.expired, names.earlier].sort());
   assert.equal(failed, []);
-  assert.equal([...hosts.there.keys()], [names.live, names.current, names.stranger]);
+  assert.equal([...hosts.there.keys()], [
+    names.live,
+    names.warm,
+    names.current,
+    names.stranger,
+  ]);
   hosts.there.delete(names.current);
 });
 
 test("a host without unshare has warm lanes", async () => {
   const { provider } = await begin({ lanes: "warm" });
   const sidecar = await provider.create({ worker: 0 }, never);
+  assert.match(provider.describe(), "a copy for each lane");
   const sandbox = await sidecar.open(undefined, never);
   assert.is(await output(sandbox, "pwd | grep -c '/lanes/0/tree$'"), "1\n");
   await sandbox.close();
