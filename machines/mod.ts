@@ -83,3 +83,18 @@ export type {
   SupervisorOutput,
   SupervisorStrategy,
 } from "./supervisor/events.ts";
+
+export { canaryVersionMachine } from "./canary-version/machine.ts";
+export type { CanaryVersionContext } from "./canary-version/context.ts";
+export type {
+  CanaryEnding,
+  CanaryVersionAnnouncement,
+  CanaryVersionEmitted,
+  CanaryVersionEvent,
+  CanaryVersionInput,
+  CanaryVersionOutput,
+  CanaryVersionStatus,
+  CanaryVersionTold,
+  Cause,
+  Decision,
+} from "./canary-version/events.ts";
