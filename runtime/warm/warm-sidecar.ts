@@ -184,7 +184,7 @@ export class WarmSidecar {
     }
     const place = where ?? found?.where;
     if (!create || place === undefined) throw none(this.#key, "there is none");
-    return { record: await this.#create(place, (found?.generation ?? 0) + 1, ttlMs), made };
+    return { record: await this.#create(place, await this.#count(), ttlMs), made };
   }
 
   /**
@@ -262,6 +262,13 @@ export class WarmSidecar {
       this.#providers.set(where.label, opening);
     }
     return opening;
+  }
+
+  /** A generation that the key has never had, also where everything else of it is forgotten. */
+  async #count(): Promise<number> {
+    const last = await this.records.read<number>("generations", this.#key.id) ?? 0;
+    await this.records.write("generations", this.#key.id, last + 1);
+    return last + 1;
   }
 
   async #create(where: Where, generation: number, ttlMs: number): Promise<WarmRecord> {

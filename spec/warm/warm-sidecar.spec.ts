@@ -206,6 +206,15 @@ for (const disposable of [true, false]) {
   });
 }
 
+test("use() after destroy() makes a host with a name of its own", async () => {
+  const at = await warmPlace();
+  const first = await using(at, (warm) => warm.use(at.use));
+  await using(at, (warm) => warm.destroy());
+  const second = await using(at, (warm) => warm.use(at.use));
+  assert.is(second.made, "created");
+  assert.not.equal(second.record.host, first.record.host);
+});
+
 test("destroy() that fails keeps the record and names the host", async () => {
   const at = await warmPlace();
   await using(at, (warm) => warm.use(at.use));

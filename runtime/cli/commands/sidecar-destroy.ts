@@ -1,4 +1,5 @@
 import { SidecanaryError } from "../../errors.ts";
+import type { StateFolder } from "../../state-folder.ts";
 import type { WarmKey } from "../../warm/warm-key.ts";
 import { openWarmStore, type WarmRecord, WarmRecords } from "../../warm/warm-records.ts";
 import type { Ended } from "../../warm/warm-sidecar.ts";
@@ -19,9 +20,7 @@ export async function sidecarDestroy(
   signal: AbortSignal,
 ): Promise<number> {
   const { place, folder, context } = await warmSurroundings(flags, io, ports, signal);
-  const store = await openWarmStore(folder, ports.clock, ports.random);
-  const known = await new WarmRecords(store, ports.clock).sidecars()
-    .finally(async () => await store.close());
+  const known = await recorded(folder, ports);
   if (flags.all && names.length > 0) {
     throw new SidecanaryError("usage", "Give names or --all, not both", { option: "--all" });
   }
@@ -48,6 +47,15 @@ export async function sidecarDestroy(
     lines.length === 0 ? "no sidecars\n" : lines.join(""),
   );
   return ended.every(({ destroyed }) => destroyed) ? EXIT.ok : EXIT.incomplete;
+}
+
+async function recorded(folder: StateFolder, ports: WarmCliPorts): Promise<WarmRecord[]> {
+  const store = await openWarmStore(folder, ports.clock, ports.random);
+  try {
+    return await new WarmRecords(store, ports.clock).sidecars();
+  } finally {
+    await store.close();
+  }
 }
 
 function find(known: readonly WarmRecord[], name: string): WarmKey {
