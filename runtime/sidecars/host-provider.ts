@@ -50,9 +50,10 @@ export interface HostProvider {
   /**
    * The hosts with names of ours (`parseHostName` understands them), of every owner.
    *
+   * @param index only those of this place are wanted; a provider that cannot tell answers all
    * @throws SidecanaryError `host-failed`; an empty list is never an answer in place of an error
    */
-  list(signal: AbortSignal): Promise<readonly HostRef[]>;
+  list(signal: AbortSignal, index?: number): Promise<readonly HostRef[]>;
   /**
    * Destroys a host; that it is gone already is success.
    *

@@ -184,7 +184,7 @@ export class RemotePlace {
   async #find(signal: AbortSignal): Promise<HostRef | undefined> {
     const { hosts, owner, run } = this.#context.options;
     const wanted = { owner, run, index: this.index, expiresAt: 0 };
-    for (const ref of await hosts.list(signal)) {
+    for (const ref of await hosts.list(signal, this.index)) {
       const name = parseHostName(ref.name);
       if (name === undefined || !isSameHost(name, wanted)) continue;
       this.#context.onMaybe(ref.name);

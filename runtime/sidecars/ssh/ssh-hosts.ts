@@ -120,9 +120,11 @@ export function createSshHosts(options: SshHostsOptions): HostProvider {
       ));
     },
     connect: async (ref, signal) => await connect(targetOf(ref), signal),
-    list: async (signal) => {
+    list: async (signal, index) => {
       const refs: HostRef[] = [];
-      for (const address of targets) {
+      // A machine that is down says nothing about the others.
+      const wanted = index === undefined ? targets : targets.slice(index, index + 1);
+      for (const address of wanted) {
         const names = await use(address, signal, (host) => listFolders(host, signal));
         for (const name of names) {
           if (parseHostName(name) !== undefined) refs.push(refOf(address, name));
