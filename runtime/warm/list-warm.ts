@@ -5,7 +5,7 @@ import type { HostProvider } from "../sidecars/host-provider.ts";
 import type { StateFolder } from "../state-folder.ts";
 import type { Store } from "../store/store.ts";
 import { openWarmStore, type WarmRecord, WarmRecords } from "./warm-records.ts";
-import { actorId } from "./warm-sidecar.ts";
+import { actorId } from "./warm-view.ts";
 
 /** A warm sidecar of this working tree. */
 export interface WarmListed {

@@ -1,5 +1,5 @@
 import { isSidecanaryError } from "../errors.ts";
-import type { HostProvider } from "../sidecars/host-provider.ts";
+import type { HostProvider, HostRef } from "../sidecars/host-provider.ts";
 import type { NamedHost } from "./list-warm.ts";
 import { removeWorkspace } from "./remove-workspace.ts";
 
@@ -21,11 +21,13 @@ export async function pruneHosts(
 ): Promise<Pruned> {
   const removed: string[] = [];
   const failed: { host: string; reason: string }[] = [];
-  for (const { host, expired } of hosts) {
-    if (!expired) continue;
+  const expired = hosts.filter((each) => each.expired);
+  // Listed again: some may have gone meanwhile.
+  const refs = expired.length === 0 ? [] : await provider.list(signal);
+  for (const { host } of expired) {
     signal.throwIfAborted();
     try {
-      if (!dryRun) await destroy(provider, host, signal);
+      if (!dryRun) await destroy(provider, refs.find(({ name }) => name === host), signal);
       removed.push(host);
     } catch (error) {
       if (!isSidecanaryError(error, "host-failed")) throw error;
@@ -42,9 +44,11 @@ export async function pruneHosts(
   };
 }
 
-async function destroy(provider: HostProvider, host: string, signal: AbortSignal): Promise<void> {
-  // Listed again: a name may have been given up meanwhile.
-  const ref = (await provider.list(signal)).find(({ name }) => name === host);
+async function destroy(
+  provider: HostProvider,
+  ref: HostRef | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   if (ref === undefined) return;
   if (!provider.disposable) await removeWorkspace(provider, ref, undefined, signal);
   await provider.destroy(ref, signal);

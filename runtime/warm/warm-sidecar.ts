@@ -1,16 +1,12 @@
 import process from "node:process";
-import type { Failure } from "../../machines/failure.ts";
 import { bootRetryDefaults, type RetryPolicy, syncRetryDefaults } from "../../machines/backoff.ts";
-import type { SidecarEmitted, SidecarInput, SidecarOutput } from "../../machines/sidecar/events.ts";
+import type { SidecarEmitted, SidecarInput } from "../../machines/sidecar/events.ts";
 import { provideSidecar } from "../../machines/sidecar/provide.ts";
 import type { Clock } from "../clock.ts";
 import type { ActorView } from "../engine/actor-view.ts";
 import { type Engine, openEngine } from "../engine/engine.ts";
 import { isSidecanaryError, SidecanaryError } from "../errors.ts";
-import type { HostFault } from "../host-fault.ts";
-import type { Json } from "../json.ts";
 import type { Random } from "../random.ts";
-import { hostFailed } from "../sidecars/host-failed.ts";
 import { formatHostName } from "../sidecars/host-name.ts";
 import type { HostProvider } from "../sidecars/host-provider.ts";
 import type { StateFolder } from "../state-folder.ts";
@@ -19,6 +15,16 @@ import { runOf, type WarmKey } from "./warm-key.ts";
 import { lockWarm, type WarmLock } from "./warm-lock.ts";
 import { hangUp, type WarmLink, warmPorts, type WarmSpec } from "./warm-ports.ts";
 import { openWarmStore, type WarmRecord, WarmRecords } from "./warm-records.ts";
+import {
+  actorId,
+  errorText,
+  given,
+  isAttached,
+  lossOf,
+  none,
+  outputOf,
+  plain,
+} from "./warm-view.ts";
 import type { Where } from "./where.ts";
 
 /** What a warm sidecar needs of its surroundings. */
@@ -330,9 +336,13 @@ export class WarmSidecar {
       return link !== undefined && link !== before && isAttached(each.value);
     }, { signal });
     if (view.status === "error" || view.status === "crashed") {
-      throw new SidecanaryError("internal", `The sidecar's machine broke: ${text(view.error)}`, {
-        where: "warm sidecar",
-      });
+      throw new SidecanaryError(
+        "internal",
+        `The sidecar's machine broke: ${errorText(view.error)}`,
+        {
+          where: "warm sidecar",
+        },
+      );
     }
     return view;
   }
@@ -373,59 +383,8 @@ export class WarmSidecar {
   }
 }
 
-/** The actor of a record. */
-export function actorId({ key, generation }: WarmRecord): string {
-  return `warm/${key}/${generation}`;
-}
-
 async function giveBack(store: Store, owner: string, key: WarmKey): Promise<void> {
   const actors = await store.actors({ prefix: `warm/${key.id}/`, limit: 500 });
   const held = actors.filter((actor) => actor.owner === owner).map(({ id }) => id);
   if (held.length > 0) await store.release(owner, held);
-}
-
-function isAttached(value: Json): boolean {
-  const { up } = (value ?? {}) as { readonly up?: { readonly connection?: unknown } };
-  return up?.connection === "attached";
-}
-
-function outputOf({ output }: ActorView): SidecarOutput | undefined {
-  return (output ?? undefined) as unknown as SidecarOutput | undefined;
-}
-
-function lossOf(view: ActorView | undefined): string {
-  if (view === undefined) return "its actor is not known";
-  const output = outputOf(view);
-  return output?.cause?.message ?? output?.failure?.message ?? output?.reason ?? view.status;
-}
-
-/** The error for a sidecar that was given up. */
-function given(view: ActorView, { host, title }: WarmRecord): SidecanaryError {
-  const output = outputOf(view);
-  const cause: Failure | null = output?.cause ?? output?.failure ?? null;
-  const left = output?.destroyed === false ? `. ${host} may be left` : "";
-  return hostFailed(
-    `The sidecar ${title} could not be had: ${
-      cause?.message ?? output?.reason ?? "it ended"
-    }${left}`,
-    { host, fault: (cause?.code ?? "gone") as HostFault, kind: "never" },
-  );
-}
-
-function none({ title }: WarmKey, why: string): SidecanaryError {
-  return new SidecanaryError(
-    "usage",
-    `No sidecar ${title}: ${why}. Make one with sidecanary sidecar create --sidecar docker:IMAGE ` +
-      '(or ssh://user@host, circleci, https://host), or write "sidecar" into sidecanary.json',
-    { option: "--sidecar" },
-  );
-}
-
-function plain(value: unknown): Json {
-  return JSON.parse(JSON.stringify(value)) as Json;
-}
-
-function text(error: Json): string {
-  const { message } = (error ?? {}) as { readonly message?: unknown };
-  return typeof message === "string" ? message : JSON.stringify(error);
 }

@@ -62,6 +62,14 @@ const MISUSED: readonly (readonly [readonly string[], string])[] = [
   [["variants", "x", "--fail-fast", "0"], "--fail-fast=3"],
   [["variants", "x", "--fail-fast=0"], '--fail-fast: "0" is not a whole number of at least 1'],
   [["variants", "x"], "Cannot read"],
+  [["sidecar", "exec", "--env", "NOEQUALS", "--", "true"], '--env: "NOEQUALS" is no variable'],
+  [["sidecar", "exec"], "missing required argument 'command'"],
+  [["sidecar", "create", "--sidecar", "there"], '--sidecar: "there" is no sidecar'],
+  [["sidecar", "crate"], "unknown command 'crate' (Did you mean create?)"],
+  [["sidecar", "exec", "true"], "No sidecar worktree"],
+  [["sidecar", "create"], "Make one with sidecanary sidecar create --sidecar"],
+  [["validate", "--ttl", "soon"], '--ttl: "soon" is not a time'],
+  [["validate"], "No command to run"],
   [["completion", "tcsh"], "Allowed choices are bash, zsh, fish."],
 ];
 

@@ -13,8 +13,14 @@ import { type WarmPlace, warmPlace, WHERE } from "./warm-kit.ts";
 const test = suite("warm processes");
 
 /** Starts a command line of its own in a place, with the place's hosts. */
-function start(at: WarmPlace, verb: string, word: string): ChildProcess {
+function start(
+  at: WarmPlace,
+  verb: string,
+  word: string,
+  more: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const env = {
+    ...more,
     XDG_STATE_HOME: at.stateHome,
     CACHE: join(at.repo.base, "cache"),
     THERE: [...at.hosts.there.keys()].join(" "),
@@ -77,11 +83,20 @@ test("exec that gets SIGINT kills the command there, its input being open", asyn
   assert.is(processesWith(late).length, 0);
 }, { timeoutMs: 30_000 });
 
-test(
-  "a sidecar whose process was killed is found, its lock and leases taken over at once",
-  async () => {
+test("exec ends with its command, its input being open", async () => {
+  const at = await warmPlace();
+  const warm = await at.open(warmKey({ kind: "session", session: "s1" }));
+  await warm.use(at.use);
+  await warm.close();
+  const { code, text } = await ended(start(at, "exec", "echo hello; exit 3"));
+  assert.equal([code, text], [3, "hello\n"]);
+}, { timeoutMs: 30_000 });
+
+for (const HANG of [undefined, "create"]) {
+  const when = HANG === undefined ? "while a command ran" : "before the provider's answer came";
+  test(`a sidecar whose process was killed ${when} is found and taken over at once`, async () => {
     const at = await warmPlace();
-    const child = start(at, "validate", "echo ready; sleep 60");
+    const child = start(at, "validate", "echo ready; sleep 60", HANG === undefined ? {} : { HANG });
     child.stdin?.end();
     const end = ended(child);
     await said(child, "ready");
@@ -89,17 +104,15 @@ test(
     await end;
     const { clock, random } = at.context;
     const [listed] = await listWarm(at.folder, clock, random);
-    assert.ok(listed);
-    at.hosts.there.set(listed.host, { id: listed.host, name: listed.host });
+    assert.is(listed?.state, HANG === undefined ? "up" : "booting");
+    const host = listed?.host ?? "";
+    at.hosts.there.set(host, { id: host, name: host });
     const began = performance.now();
     const warm = await at.open(warmKey({ kind: "session", session: "s1" }));
-    const { made, record } = await warm.use({
-      ...at.use,
-      where: { ...WHERE, label: "ssh://shell" },
-    });
+    const where = { ...WHERE, label: "ssh://shell" };
+    const { made, record } = await warm.use({ ...at.use, where });
     await warm.close();
-    assert.equal([made, record.host, at.hosts.asked.length], ["found", listed.host, 0]);
+    assert.equal([made, record.host, at.hosts.asked.length], ["found", host, 0]);
     assert.ok(performance.now() - began < 4_000);
-  },
-  { timeoutMs: 30_000 },
-);
+  }, { timeoutMs: 30_000 });
+}

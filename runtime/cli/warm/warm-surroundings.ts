@@ -38,7 +38,7 @@ export const TTL_MS = 4 * 3_600_000;
 
 /** Loads the configuration, and opens the working tree's state folder. Connects to nothing. */
 export async function warmSurroundings(
-  flags: Pick<WarmFlags, "config">,
+  flags: WarmFlags,
   io: CliIo,
   ports: WarmCliPorts,
   signal: AbortSignal,
@@ -51,6 +51,7 @@ export async function warmSurroundings(
     : resolve(io.cwd, flags.config);
   const config = loadProjectConfig(io.cwd, given);
   const place = await locate(io.cwd, signal);
+  const wanted = wantedOf(flags, config, io);
   const folder = await openStateFolder(stateHomeOf(io.env), place.root);
   const context: WarmContext = {
     folder,
@@ -58,7 +59,11 @@ export async function warmSurroundings(
     random,
     signal,
     onNotice: (message) => void write(io.stderr, `sidecanary: ${sanitise(message)}\n`),
-    open: (where) => (ports.open ?? open)(where, context),
+    open: (where) => {
+      // A key's file that has moved since is found where the flags say.
+      const isWanted = wanted.kind === "hosts" && wanted.where.label === where.label;
+      return (ports.open ?? open)(isWanted ? { ...where, ...wanted.where } : where, context);
+    },
   };
   const open = (where: Where): Promise<HostProvider> => {
     const { sidecars, image, orgId, identityFile, acceptNew } = where;
