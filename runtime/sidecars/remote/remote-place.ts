@@ -89,6 +89,15 @@ export class RemotePlace {
     });
   }
 
+  /** What a lane is told that stood on a host which another one stands for now. */
+  get replaced(): Error {
+    return hostFailed(`${this.name} was made anew for another sidecar on it`, {
+      host: this.name,
+      fault: "gone",
+      kind: "never",
+    });
+  }
+
   /** Makes or finds the host where none is known, dials where there is no connection. */
   async connect(signal: AbortSignal): Promise<Link> {
     signal.throwIfAborted();
@@ -163,6 +172,8 @@ export class RemotePlace {
     await Promise.allSettled([this.#dialling, this.#syncing]);
     await this.#remove(this.#closing.signal);
     this.generation++;
+    // The other lanes stood on it too, also where their connection was not lost before.
+    for (const listener of [...this.#listeners]) listener(this.replaced);
   }
 
   async #remove(signal: AbortSignal): Promise<void> {

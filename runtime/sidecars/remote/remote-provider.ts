@@ -198,6 +198,7 @@ class Remote implements Provider {
     const sidecar = new RemoteSidecar({
       id: `${place.name}/${lane}`,
       place,
+      generation: place.generation,
       lane,
       spec,
       payload: () => this.#payload(),

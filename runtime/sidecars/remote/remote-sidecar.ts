@@ -12,6 +12,8 @@ import { RemoteSandbox } from "./remote-sandbox.ts";
 export interface RemoteSidecarParts {
   readonly id: string;
   readonly place: RemotePlace;
+  /** The place's generation that this is a lane of. */
+  readonly generation: number;
   /** The place among the lanes of the host. */
   readonly lane: number;
   readonly spec: SidecarSpec;
@@ -46,10 +48,13 @@ export class RemoteSidecar implements Sidecar {
 
   async sync(signal: AbortSignal, onProgress?: (progress: SyncProgress) => void): Promise<void> {
     await this.#parts.place.sync(signal, onProgress);
+    this.#assertCurrent();
   }
 
   async attach(signal: AbortSignal): Promise<void> {
+    this.#assertCurrent();
     await this.#parts.place.connect(signal);
+    this.#assertCurrent();
   }
 
   onDisconnect(listener: (error: Error) => void): () => void {
@@ -75,6 +80,7 @@ export class RemoteSidecar implements Sidecar {
     if (open === undefined || open !== sandbox) {
       throw new TypeError(`the sandbox to freeze is not the open one of sidecar ${this.id}`);
     }
+    this.#assertCurrent();
     const words = ["freeze", String(lane), open.id];
     this.#check(await place.call({ words, signal: AbortSignal.timeout(FREEZE_MS) }), "be kept");
     this.#frozen = open.id;
@@ -85,9 +91,9 @@ export class RemoteSidecar implements Sidecar {
 
   async alive(): Promise<boolean> {
     if (this.#isDestroyed) return false;
-    const { place } = this.#parts;
+    const { place, generation } = this.#parts;
     const { link } = place;
-    if (link === undefined) return false;
+    if (link === undefined || generation !== place.generation) return false;
     try {
       const exit = await link.host.exec({
         command: "exit 0",
@@ -126,6 +132,7 @@ export class RemoteSidecar implements Sidecar {
     const { place, lane, spec, payload, cwd, graceMs, ttlMs, clock } = this.#parts;
     await place.sync(signal);
     const tree = await payload();
+    this.#assertCurrent();
     const paths = change?.files.map(({ path }) => path) ?? [];
     const seconds = this.#nextTime(paths);
     const script = change === undefined ? undefined : changeScript(change, tree, seconds);
@@ -171,6 +178,12 @@ export class RemoteSidecar implements Sidecar {
     for (const path of paths) seconds = Math.max(seconds, (this.#times.get(path) ?? 0) + 2);
     for (const path of paths) this.#times.set(path, seconds);
     return seconds;
+  }
+
+  /** What this lane had on the host went with it where another lane has replaced it since. */
+  #assertCurrent(): void {
+    const { place, generation } = this.#parts;
+    if (generation !== place.generation) throw place.replaced;
   }
 
   #check(answer: LaneAnswer, what: string): void {
