@@ -80,8 +80,7 @@ export class Fleet {
         const isOver = outcome.status !== "lost" || failure?.class !== "transient";
         if (isOver || attempt === MAX_ATTEMPTS) return outcome;
       } catch (error) {
-        if (!isSidecanaryError(error, "host-failed")) throw error;
-        failure = workFailure(error);
+        failure = failureOf(error);
         if (failure.class !== "transient" || attempt === MAX_ATTEMPTS) throw failure;
       }
       await desk.connected(held, sidecar, commands.signal);
@@ -98,8 +97,7 @@ export class Fleet {
         held.sandbox = undefined;
         return;
       } catch (error) {
-        if (!isSidecanaryError(error, "host-failed")) throw error;
-        const failure = workFailure(error);
+        const failure = failureOf(error);
         if (failure.class !== "transient" || attempt === MAX_ATTEMPTS) throw failure;
       }
       await this.#session.desk.connected(held, sidecar, signal);
@@ -151,6 +149,13 @@ export class Fleet {
     });
     return failure ?? lost("It came up and went again.");
   }
+}
+
+/** What a sidecar threw; defects are thrown on. */
+function failureOf(error: unknown): Failure {
+  if (isSidecanaryError(error, "host-failed")) return workFailure(error);
+  if (isSidecanaryError(error, "sidecar-failed")) return lost(error.message);
+  throw error;
 }
 
 function isUp(value: Json): boolean {

@@ -6,7 +6,7 @@ import { SidecanaryError } from "../../errors.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
 import { formatHostName, isSameHost, parseHostName } from "../host-name.ts";
-import type { HostRef } from "../host-provider.ts";
+import type { HostProvider, HostRef } from "../host-provider.ts";
 import type { SyncProgress } from "../provider.ts";
 import { deliverPayload } from "./deliver.ts";
 import { callLane, type LaneAnswer, type LaneCall } from "./lane-call.ts";
@@ -37,6 +37,8 @@ export interface PlaceContext {
   /** A host that may be there from now on. */
   readonly onMaybe: (name: string) => void;
   readonly onGone: (name: string) => void;
+  /** Whether a dead run left what has this name. */
+  readonly isStale: (name: string) => boolean;
   /** A host that was asked for and never came to be. */
   readonly onNever: (name: string) => void;
 }
@@ -55,6 +57,8 @@ export class RemotePlace {
   readonly #closing = new AbortController();
   readonly #progress = new Set<(progress: SyncProgress) => void>();
   #ref: HostRef | undefined;
+  /** Our workspace's name on a machine that was there before us. */
+  #workspace: string | undefined;
   /** What was asked for without an answer. */
   #asked: string | undefined;
   #link: Link | undefined;
@@ -62,6 +66,7 @@ export class RemotePlace {
   #dialling: Promise<Link> | undefined;
   #syncing: Promise<Link> | undefined;
   #replacing: Promise<void> | undefined;
+  #sweeping = Promise.resolve();
   /** How often the host was replaced. */
   generation = 0;
 
@@ -72,7 +77,7 @@ export class RemotePlace {
 
   /** For messages. */
   get name(): string {
-    return this.#ref?.name ?? `host ${this.index}`;
+    return this.#workspace ?? this.#ref?.name ?? `host ${this.index}`;
   }
 
   /** The connection, where it stands. */
@@ -178,6 +183,7 @@ export class RemotePlace {
 
   async #remove(signal: AbortSignal): Promise<void> {
     const { hosts } = this.#context.options;
+    if (isFixed(hosts)) return await this.#leave(signal);
     const ref = this.#ref ?? await this.#find(signal);
     if (ref === undefined) return;
     this.#ref = ref;
@@ -189,6 +195,18 @@ export class RemotePlace {
     await hosts.destroy(ref, signal);
     this.#context.onGone(ref.name);
     this.#ref = undefined;
+    this.#lost = undefined;
+  }
+
+  /** On a machine that was there before us, all there is to remove is what we have on it. */
+  async #leave(signal: AbortSignal): Promise<void> {
+    if (this.#workspace === undefined) return;
+    const { host, workspace } = await this.connect(signal);
+    await this.#sweeping;
+    await removeWorkspace(host, workspace.dir, signal);
+    await this.hangUp();
+    this.#context.onGone(this.#workspace);
+    this.#workspace = undefined;
     this.#lost = undefined;
   }
 
@@ -209,10 +227,11 @@ export class RemotePlace {
 
   async #make(signal: AbortSignal): Promise<HostRef> {
     const { hosts, owner, run, ttlMs, clock } = this.#context.options;
-    const found = await this.#find(signal);
-    if (found !== undefined) return found;
     const expiresAt = clock.now() + ttlMs;
     const name = formatHostName({ owner, run, index: this.index, expiresAt });
+    if (isFixed(hosts)) return await hosts.create({ name, index: this.index, expiresAt }, signal);
+    const found = await this.#find(signal);
+    if (found !== undefined) return found;
     this.#context.onMaybe(name);
     this.#asked = name;
     const ref = await hosts.create({ name, index: this.index, expiresAt }, signal);
@@ -250,7 +269,13 @@ export class RemotePlace {
 
   async #prepare(host: Host, ref: HostRef, signal: AbortSignal): Promise<Link> {
     const { lanes, clock, hosts, process = PROCESS } = this.#context.options;
-    const name = hosts.disposable ? ref.name : await this.#earlierName(host, ref.name, signal);
+    const names = hosts.disposable ? [] : await workspaceNames(host, signal);
+    const name = names.find((each) => this.#isHere(each)) ?? ref.name;
+    if (isFixed(hosts)) {
+      this.#workspace = name;
+      this.#context.onMaybe(name);
+      this.#sweeping = this.#sweep(host, names.filter((each) => this.#context.isStale(each)));
+    }
     const workspace = await openWorkspace(host, { name, signal });
     const { dir } = workspace;
     const script = `mkdir -p -m 700 ${quoteWord(`${dir}/lanes`)} && cat > ${
@@ -273,15 +298,28 @@ export class RemotePlace {
     };
   }
 
-  /** On machines that outlive us: the workspace of an earlier process for the same place. */
-  async #earlierName(host: Host, name: string, signal: AbortSignal): Promise<string> {
+  /** Whether a name is one that an earlier process may have given to this place. */
+  #isHere(name: string): boolean {
     const { owner, run } = this.#context.options;
-    const wanted = { owner, run, index: this.index, expiresAt: 0 };
-    for (const each of await workspaceNames(host, signal)) {
-      const parsed = parseHostName(each);
-      if (parsed !== undefined && isSameHost(parsed, wanted)) return each;
+    const parsed = parseHostName(name);
+    const here = { owner, run, index: this.index, expiresAt: 0 };
+    return parsed !== undefined && isSameHost(parsed, here);
+  }
+
+  /** Removes what dead runs have left on a machine, over the connection that is there. */
+  async #sweep(host: Host, names: readonly string[]): Promise<void> {
+    const { signal } = this.#closing;
+    const { onNotice } = this.#context.options;
+    for (const name of names) {
+      try {
+        const { dir } = await openWorkspace(host, { name, signal });
+        await removeWorkspace(host, dir, signal);
+        onNotice(`${name} on ${host.name} was left by an earlier run; it is gone now`);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        onNotice(`${name} may be left on ${host.name}: ${why}`);
+      }
     }
-    return name;
   }
 
   async #sync(): Promise<Link> {
@@ -318,6 +356,11 @@ export class RemotePlace {
     link.isSynced = true;
     return link;
   }
+}
+
+/** Whether hosts are machines that were there before us, as many as there are. */
+function isFixed({ capacity }: HostProvider): boolean {
+  return capacity !== null;
 }
 
 /** The names of the workspaces on a host. */

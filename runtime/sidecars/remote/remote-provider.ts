@@ -139,8 +139,10 @@ class Remote implements Provider {
     return await Promise.resolve(refs);
   }
 
+  /** On machines that were there before us, each is swept over its own connection when it is up. */
   async sweep(): Promise<SweepReport> {
     const { hosts, clock } = this.#options;
+    if (hosts.capacity !== null) return { removed: [], failed: [] };
     const { signal } = new AbortController();
     const removed: string[] = [];
     const failed: { name: string; reason: string }[] = [];
@@ -247,6 +249,7 @@ class Remote implements Provider {
         this.#created++;
       },
       onGone: (name) => void this.#left.delete(name),
+      isStale: (name) => this.#isStale(name, this.#options.clock.now()),
       onNever: (name) => {
         if (this.#left.delete(name)) this.#created--;
       },
