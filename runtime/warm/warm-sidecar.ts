@@ -185,6 +185,7 @@ export class WarmSidecar {
           return { record, made: "found" };
         }
         if (!create) throw given(view, found);
+        if (outputOf(view)?.destroyed !== true) onNotice(`${found.host} may be left`);
         onNotice(`the sidecar ${title} is gone (${lossOf(view)}): it is replaced`);
       }
     }
