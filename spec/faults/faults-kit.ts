@@ -90,7 +90,11 @@ export function assertVerdicts(
   const found = report.results.map(({ id, status, reason }) =>
     reason === undefined ? `${id} ${status}` : `${id} ${status}/${reason}`
   );
-  assert.equal(found, EXPECTED, [...found, ...report.warnings].join("\n"));
+  assert.equal(
+    found,
+    EXPECTED,
+    [report.end, report.reason, ...found, ...report.warnings].join("\n"),
+  );
   const told = progress.flatMap((each) => each.type === "verdict" ? [each.result.id] : []);
   assert.equal(told.sort(), VARIANTS.map(({ id }) => id).sort());
   assert.is(report.end, "complete");

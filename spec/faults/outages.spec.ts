@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import * as assert from "uvu/assert";
+import { exitCodeOf } from "../../runtime/cli/exit-code.ts";
+import { suite } from "../harness.ts";
+import { check } from "../kit/check.ts";
+import {
+  faultsBeyond,
+  type FaultSchedule,
+  NO_FAULTS,
+  type Outage,
+  outageSchedule,
+} from "../kit/fault-schedule.ts";
+import { scheduledHosts } from "../kit/fault-schedule-hosts.ts";
+import { shellHosts } from "../kit/shell-hosts.ts";
+import { tempDir } from "../kit/temp-dir.ts";
+import {
+  assertVerdicts,
+  faultCampaign,
+  faultProject,
+  faultRequest,
+  faultRuns,
+  leftOn,
+  VARIANTS,
+} from "./faults-kit.ts";
+
+const test = suite("outages");
+const runs = Math.ceil(faultRuns(8) / 2);
+
+async function run(schedule: FaultSchedule, { lanes = 1 } = {}) {
+  const repo = await faultProject();
+  const shells = shellHosts(await tempDir(), { apart: true, disposable: true });
+  const hosts = scheduledHosts(shells, {
+    schedule,
+    limited: false,
+    cut: (name) => shells.cut(name),
+    kill: (name) => shells.kill(name),
+  });
+  const { report, progress } = await faultCampaign(repo, faultRequest(hosts, { lanes }));
+  return { report, progress, shells, hosts };
+}
+
+/** What the outage is called where it is told. */
+function causes(outage: Outage): readonly string[] {
+  switch (outage.kind) {
+    case "no-create":
+    case "no-connect":
+      return [outage.fault.fault];
+    case "no-run":
+      return ["closed", "sidecar-lost"];
+    case "all-die":
+      return ["sidecar-lost", "gone"];
+  }
+}
+
+test(
+  "what is beyond the limits is incomplete, with its cause, and leaves nothing behind",
+  async () => {
+    await check(
+      fc.asyncProperty(faultsBeyond, async (outage) => {
+        const { report, shells } = await run(outageSchedule(outage));
+        const found = report.results.map(({ id, status, reason }) => `${id} ${status}/${reason}`);
+        const text = [report.end, report.reason, ...found, ...report.warnings].join("\n");
+        assert.is(report.complete, false, text);
+        assert.is(exitCodeOf(report, { exitZero: false, baselineOnly: false }), 7, text);
+        assert.is(report.results.length, VARIANTS.length);
+        const isTold = causes(outage).some((cause) => text.includes(cause));
+        assert.ok(isTold, text);
+        // No verdict is a guess: each one is right, or tells that nothing was measured.
+        for (const { id, status } of report.results) {
+          const right = { kills: "killed", survives: "survived" }[id] ?? "error";
+          assert.ok([right, "error", "skipped"].includes(status), text);
+        }
+        const { created, destroyed, left } = report.sidecars;
+        assert.is(created, destroyed + left.length);
+        assert.equal(left, [], text);
+        assert.equal(await leftOn(shells), []);
+      }),
+      { numRuns: runs },
+    );
+  },
+  { timeoutMs: 20_000 + runs * 10_000 },
+);
+
+for (const when of ["unsent", "running", "unanswered"] as const) {
+  test(`a baseline is frozen although the connection is lost twice at it: ${when}`, async () => {
+    const drops = [0, 1].map((nth) => ({ verb: "freeze" as const, nth, when, afterMs: 0 }));
+    const { report, progress, hosts } = await run({ ...NO_FAULTS, drops });
+    assertVerdicts(report, progress);
+    assert.is(hosts.hit.get(`freeze ${when}`), 2);
+  });
+}
+
+test("a lane notices that its host was replaced by another lane", async () => {
+  const drops = [{ verb: "init" as const, nth: 1, when: "unsent" as const, afterMs: 0 }];
+  const refusal = { fault: "refused" as const, kind: "while-booting" as const };
+  const { report, progress, hosts } = await run({
+    ...NO_FAULTS,
+    // While one lane waits to dial again, the other one makes a new host.
+    connects: [null, { ...refusal, when: "before" }],
+    drops,
+    deaths: [{ verb: "run", nth: 0, afterMs: 30 }],
+  }, { lanes: 2 });
+  assertVerdicts(report, progress);
+  assert.is(hosts.hit.get("run death"), 1);
+});
