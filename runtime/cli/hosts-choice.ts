@@ -35,7 +35,7 @@ export function hostsChoice(
     : targets;
   return {
     label: withImage.join(" "),
-    lanes: Math.max(...targets.map(lanesOf)),
+    lanes: targets.map(lanesOf),
     setup: setupOf(flags, config),
     open: async (context) => {
       const { openHosts } = await import("../sidecars/open-hosts.ts");

@@ -55,7 +55,7 @@ export function settingsFrom(
   const choice = parseSidecars(sidecarsOf(flags, config));
   const timeoutMs = flags.timeout ?? ms(config.timeout) ?? null;
   return {
-    workers: parseJobs(flags.jobs ?? config.jobs ?? "auto", placesOf(choice) ?? available),
+    workers: workersFor(choice, flags.jobs ?? config.jobs ?? "auto", available),
     timeoutMs: timeoutMs ?? (baseline === "skip" ? UNMEASURED_BUDGET_MS : null),
     timeoutMultiplier: flags.timeoutMultiplier ?? config.timeoutMultiplier ?? 5,
     minimumTimeoutMs: flags.minimumTimeout ?? ms(config.minimumTimeout) ?? 20_000,
@@ -97,6 +97,13 @@ function sidecarsOf({ sidecar = [] }: SettingFlags, config: ProjectConfig): read
   if (sidecar.length > 0) return sidecar;
   const { sidecar: ofConfig = [] } = config;
   return typeof ofConfig === "string" ? [ofConfig] : ofConfig;
+}
+
+/** Machines that the user names have the lanes that they have. */
+function workersFor(choice: SidecarChoice, jobs: string | number, available: number): number {
+  const places = placesOf(choice);
+  const workers = parseJobs(jobs, places ?? available);
+  return choice.kind === "ssh" ? Math.min(workers, places ?? workers) : workers;
 }
 
 /** How many variants a choice has places for; `undefined` for this machine, which has processors. */

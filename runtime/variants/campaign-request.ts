@@ -45,8 +45,8 @@ export interface HostsContext {
 export interface HostsChoice {
   /** Tells one choice from another, in the campaign's key too; holds no secret. */
   readonly label: string;
-  /** How many variants run at once on one host. */
-  readonly lanes: number;
+  /** How many variants run at once on one host: on each, or on one after the other. */
+  readonly lanes: number | readonly number[];
   readonly setup: HostSetup | null;
   readonly open: (context: HostsContext) => Promise<HostProvider>;
 }

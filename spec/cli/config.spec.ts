@@ -219,6 +219,16 @@ for (const [content, message] of WRONG) {
   });
 }
 
+test("settingsFrom() has as many workers as the named machines have lanes, and no more", () => {
+  const sidecar = ["ssh://a?lanes=2", "ssh://b"];
+  assert.is(settingsFrom({ baseline: "run", sidecar }, {}, 16).workers, 3);
+  assert.is(settingsFrom({ baseline: "run", sidecar, jobs: "2" }, {}, 16).workers, 2);
+  assert.is(settingsFrom({ baseline: "run", sidecar, jobs: "9" }, {}, 16).workers, 3);
+  const docker = ["docker:node:22?lanes=2"];
+  assert.is(settingsFrom({ baseline: "run", sidecar: docker }, {}, 16).workers, 8);
+  assert.is(settingsFrom({ baseline: "run", sidecar: docker, jobs: "9" }, {}, 16).workers, 9);
+});
+
 test("settingsFrom() prefers a flag to sidecanary.json to the default", () => {
   const config = {
     jobs: "50%",

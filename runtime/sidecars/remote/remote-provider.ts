@@ -16,6 +16,7 @@ import type {
   SidecarTally,
   SweepReport,
 } from "../provider.ts";
+import { placeOfWorker } from "./place-of-worker.ts";
 import { RemotePlace, removeWorkspace, workspaceNames } from "./remote-place.ts";
 import { RemoteSidecar } from "./remote-sidecar.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -31,8 +32,8 @@ export interface RemoteOptions {
    * exclude each other: `sweep` takes another one's hosts for left behind.
    */
   readonly run: string;
-  /** How many sidecars live on one host. */
-  readonly lanesPerHost: number;
+  /** How many sidecars live on one host: on each, or on one after the other. */
+  readonly lanesPerHost: number | readonly number[];
   /** How long until anybody may destroy a host, in ms. */
   readonly ttlMs: number;
   /** What runs once on each host after the payload is there first. */
@@ -70,7 +71,7 @@ const GRACE_MS = 60_000;
 const LANES = { overlay: "an overlay for each variant", warm: "a copy for each lane" } as const;
 
 /**
- * Sidecars on hosts of any kind. Worker i is a lane of host `floor(i / lanesPerHost)`; the lanes of a
+ * Sidecars on hosts of any kind. Workers fill the lanes of one host after the other; the lanes of a
  * host share one connection and one delivery. {@link Provider.tally} counts hosts.
  */
 export function createRemoteProvider(options: RemoteOptions): Provider {
@@ -196,7 +197,7 @@ class Remote implements Provider {
     this.#kinds.add((await place.connect(signal)).lanes);
     before?.sidecar.forget();
     const { payload, graceMs = GRACE_MS, ttlMs, clock, lanesPerHost } = this.#options;
-    const lane = worker % lanesPerHost;
+    const { lane } = placeOfWorker(worker, lanesPerHost);
     const sidecar = new RemoteSidecar({
       id: `${place.name}/${lane}`,
       place,
@@ -226,7 +227,8 @@ class Remote implements Provider {
     );
     if (!others) return await place.destroy(signal);
     await place.connect(signal);
-    const words = ["remove", String(worker % this.#options.lanesPerHost)];
+    const { lane } = placeOfWorker(worker, this.#options.lanesPerHost);
+    const words = ["remove", String(lane)];
     const answer = await place.call({ words, signal });
     if (answer.kind === "ok") return;
     throw new SidecanaryError(
@@ -259,7 +261,7 @@ class Remote implements Provider {
   }
 
   #indexOf(worker: number): number {
-    return Math.floor(worker / this.#options.lanesPerHost);
+    return placeOfWorker(worker, this.#options.lanesPerHost).host;
   }
 
   #payload(): Promise<TreeHash> {
