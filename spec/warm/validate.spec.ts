@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
+import { processesWith } from "../cli/cli-kit.ts";
 import { suite } from "../harness.ts";
 import { cliPlace, configured } from "./cli-place.ts";
 
@@ -233,3 +234,13 @@ test("validate takes no other text for a hook", async () => {
     assert.is((await at.validate({}, { stdin })).stdout, "ran\n");
   }
 });
+
+test("validate ends with its command and kills what that left in the background", async () => {
+  const at = await cliPlace(configured("true"));
+  const mark = join(at.repo.base, "mark");
+  const command = [{ name: "leaves", run: `(sleep 30; touch ${mark}) & echo done` }];
+  const began = performance.now();
+  assert.equal((await at.validate({ command })).stdout, "done\n");
+  assert.ok(performance.now() - began < 20_000);
+  assert.equal(processesWith(`touch ${mark}`), []);
+}, { timeoutMs: 60_000 });
