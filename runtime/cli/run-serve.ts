@@ -16,7 +16,9 @@ import { interruptible } from "./warm/interruptible.ts";
 export async function runServe(flags: ServeFlags, io: CliIo): Promise<number> {
   const { maxInstances, idle, lifetime, ...options } = flags;
   const limits = {
-    ...(maxInstances === undefined ? {} : { instances: maxInstances }),
+    ...(maxInstances === undefined
+      ? {}
+      : { instances: maxInstances, instancesPerOwner: maxInstances }),
     ...(idle === undefined ? {} : { idleMs: idle }),
     ...(lifetime === undefined ? {} : { lifetimeMs: lifetime }),
   };
