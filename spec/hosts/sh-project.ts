@@ -11,8 +11,10 @@ const QUICK = [
 /**
  * A project that needs nothing but a shell, with a variant of every kind of verdict and `more` of
  * those that are killed.
+ *
+ * @param timeout of each command, in the words of `sidecanary.json`
  */
-export async function shProject(more = 0): Promise<Place> {
+export async function shProject(more = 0, timeout = "1s"): Promise<Place> {
   const ids = [...QUICK.map(([id]) => id), ...extra(more)];
   const change = (id: string, to: string) => ({ id, patch: replace("value", "good", to) });
   return await withHome(
@@ -32,7 +34,7 @@ export async function shProject(more = 0): Promise<Place> {
           name: "check",
           run: "case $(cat value) in good|ok*) exit 0;; endless) sleep 600;; esac; exit 1",
         }],
-        timeout: "1s",
+        timeout,
       },
     }),
   );
