@@ -1,0 +1,181 @@
+import type { BettingPolicy } from "../policy.ts";
+import { bettingEvidence } from "./betting-evidence.ts";
+import type { Judge, JudgedOutcome, JudgedState, TrialStart } from "./judge.ts";
+import { judgeBy } from "./judge-by.ts";
+import { logMeanExp } from "./log-mean-exp.ts";
+import { noSampleRatio, type SampleRatio, withSample } from "./sample-ratio.ts";
+
+/** The state of the judge `betting`: the same size after any number of outcomes. Plain data. */
+export interface BettingState extends JudgedState {
+  readonly judge: "betting";
+  /** h₀ and k: what is taken for the mean before the first outcome, and for how many outcomes it counts. */
+  readonly priorMean: number;
+  readonly priorWeight: number;
+  readonly since: number | null;
+  readonly canaryCount: number;
+  readonly canarySum: number;
+  readonly currentCount: number;
+  readonly currentSum: number;
+  /** Σ Z and Σ Z²: Z is an unbiased estimate of the difference from one outcome. */
+  readonly estimateSum: number;
+  readonly estimateSquares: number;
+  /** ln K_g, against "the canary is not worse by more than δ_r". */
+  readonly reject: readonly number[];
+  /** ln P_g, against "the canary is worse by at least δ_p". */
+  readonly promote: readonly number[];
+  /** After how many outcomes the bound was crossed first. */
+  readonly rejectCrossedAt: number | null;
+  readonly promoteCrossedAt: number | null;
+  readonly ratio: SampleRatio;
+  readonly ratioCrossedAt: number | null;
+  /** After how many outcomes the policy for undecided ones was applied. */
+  readonly horizonAt: number | null;
+}
+
+/** A state that is being folded. */
+type BettingDraft = {
+  -readonly [Key in keyof BettingState]: BettingState[Key] extends readonly number[] ? number[]
+    : BettingState[Key];
+};
+
+/** Sizes of the bets: `.9 × 2⁻ᵍ` of the largest that cannot lose all. */
+const BETS = [0.9, 0.45, 0.225, 0.1125, 0.05625, 0.028125] as const;
+const LOWEST_CENTRE = 0.02;
+const HIGHEST_CENTRE = 0.98;
+const HISTORY_WEIGHT = 20;
+
+/**
+ * The default judge. It bets on the arm that each unit was randomly assigned to, with the known
+ * propensity π: with the centre h from what came before and
+ * `Z = (Y − h)/π` for the canary, `−(Y − h)/(1 − π)` for the current version,
+ *
+ *     reject:  K_g ×= 1 − λ_g (Z + δ_r),  λ_g = .9 · 2⁻ᵍ / (max((1−h)/π, h/(1−π)) + δ_r)
+ *     promote: P_g ×= 1 + λ_g (Z + δ_p),  λ_g = .9 · 2⁻ᵍ / (max(h/π, (1−h)/(1−π)) − δ_p)
+ *
+ * for g = 0…5. The mean over g is an e-process: a canary that is no worse than δ_r has a mean K that
+ * ever reaches 1/α with a probability of at most α, however often it is looked at, whatever the ramp
+ * and the drift. Both bounds crossed by one outcome reject. Until both arms have `minOutcomes`, a
+ * crossing is remembered and decides then.
+ *
+ * Sources: I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting"
+ * (JRSSB 2024); R. Turner, A. Ly, P. Grünwald, "Generic e-variables for exact sequential k-sample
+ * tests" (2024); Ville's inequality.
+ */
+export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
+  const { rejectMargin, promoteMargin, minOutcomes, horizon, sampleRatioBound } = policy;
+  const logReject = -Math.log(policy.rejectError);
+  const logPromote = -Math.log(policy.promoteError);
+  const logRatio = sampleRatioBound === null ? Infinity : Math.log(sampleRatioBound);
+  const isHigherBetter = policy.better === "higher";
+
+  function take(state: BettingDraft, { arm, score, propensity }: JudgedOutcome): void {
+    const isCanary = arm === "canary";
+    const y = isHigherBetter ? score : 1 - score;
+    const count = state.canaryCount + state.currentCount;
+    const sum = state.canarySum + state.currentSum;
+    const mean = (sum + state.priorMean * state.priorWeight) / (count + state.priorWeight);
+    const h = Math.min(HIGHEST_CENTRE, Math.max(LOWEST_CENTRE, mean));
+    const other = 1 - propensity;
+    const z = isCanary ? (y - h) / propensity : (h - y) / other;
+    const up = Math.max((1 - h) / propensity, h / other);
+    const down = Math.max(h / propensity, (1 - h) / other);
+    const harm = (z + rejectMargin) / (up + rejectMargin);
+    const safety = (z + promoteMargin) / (down - promoteMargin);
+    const { reject, promote } = state;
+    for (let g = 0; g < BETS.length; g++) {
+      const bet = BETS[g] as number;
+      reject[g] = (reject[g] as number) + Math.log(1 - bet * harm);
+      promote[g] = (promote[g] as number) + Math.log(1 + bet * safety);
+    }
+    if (isCanary) {
+      state.canaryCount++;
+      state.canarySum += y;
+    } else {
+      state.currentCount++;
+      state.currentSum += y;
+    }
+    state.estimateSum += z;
+    state.estimateSquares += z * z;
+    state.ratio = withSample(state.ratio, isCanary, propensity);
+  }
+
+  function decide(state: BettingDraft): void {
+    const at = state.canaryCount + state.currentCount;
+    if (state.rejectCrossedAt === null && reaches(state.reject, logReject)) {
+      state.rejectCrossedAt = at;
+    }
+    if (state.promoteCrossedAt === null && reaches(state.promote, logPromote)) {
+      state.promoteCrossedAt = at;
+    }
+    if (state.ratioCrossedAt === null && state.ratio.logE >= logRatio) {
+      state.ratioCrossedAt = at;
+      state.holds = [...state.holds, { why: "sample-ratio", at }];
+    }
+    if (state.canaryCount < minOutcomes || state.currentCount < minOutcomes) return;
+    if (state.rejectCrossedAt !== null) {
+      state.verdict = { decision: "reject", basis: "evidence", at };
+    } else if (state.promoteCrossedAt !== null) {
+      state.verdict = { decision: "promote", basis: "evidence", at };
+    } else if (
+      horizon !== null && state.horizonAt === null && state.canaryCount >= horizon.outcomes
+    ) {
+      state.horizonAt = at;
+      const isNoWorse = state.estimateSum / at >= -promoteMargin;
+      const decision = horizon.then === "promote-if-no-worse"
+        ? isNoWorse ? "promote" : "hold"
+        : horizon.then;
+      if (decision === "hold") state.holds = [...state.holds, { why: "horizon", at }];
+      else state.verdict = { decision, basis: "horizon", at };
+    }
+  }
+
+  return judgeBy<BettingState, BettingDraft>({
+    name: "betting",
+    start: (begin) => startBetting(begin, isHigherBetter),
+    draft: (state) => ({
+      ...state,
+      reject: state.reject.slice(),
+      promote: state.promote.slice(),
+    }),
+    state: (draft) => draft,
+    since: ({ since }) => since,
+    count: ({ canaryCount, currentCount }) => canaryCount + currentCount,
+    take,
+    decide,
+    evidence: (state) => bettingEvidence(policy, state),
+  });
+}
+
+function startBetting({ history, since }: TrialStart, isHigherBetter: boolean): BettingState {
+  const known = history !== undefined && history.count > 0 ? history : { mean: 0.5, count: 2 };
+  const nothing = new Array<number>(BETS.length).fill(0);
+  return {
+    judge: "betting",
+    priorMean: isHigherBetter ? known.mean : 1 - known.mean,
+    priorWeight: Math.min(HISTORY_WEIGHT, known.count),
+    since: since ?? null,
+    canaryCount: 0,
+    canarySum: 0,
+    currentCount: 0,
+    currentSum: 0,
+    estimateSum: 0,
+    estimateSquares: 0,
+    reject: nothing,
+    promote: nothing,
+    rejectCrossedAt: null,
+    promoteCrossedAt: null,
+    ratio: noSampleRatio,
+    ratioCrossedAt: null,
+    horizonAt: null,
+    verdict: null,
+    holds: [],
+    late: 0,
+  };
+}
+
+/** Whether the mean of the e-values, given as logarithms, reaches the bound, given as one too. */
+function reaches(logs: readonly number[], bound: number): boolean {
+  // The mean is at most the largest, which costs nothing to look at.
+  for (const log of logs) if (log >= bound) return logMeanExp(logs) >= bound;
+  return false;
+}
