@@ -24,7 +24,7 @@ import {
 } from "./faults-kit.ts";
 
 const test = suite("outages");
-const runs = Math.ceil(faultRuns(8) / 2);
+const runs = Math.ceil(faultRuns(4) / 2);
 
 async function run(schedule: FaultSchedule, { lanes = 1 } = {}) {
   const repo = await faultProject();

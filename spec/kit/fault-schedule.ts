@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { ConnectionFault } from "./fault-proxy.ts";
 import type { HostFault, HostFaultKind } from "../../runtime/host-fault.ts";
 
 /** A fault of one call of a host's provider. */
@@ -196,3 +197,77 @@ export function outageSchedule(outage: Outage, calls = 200): FaultSchedule {
       };
   }
 }
+
+/** Faults of the connections to one server. */
+export interface ConnectionSchedule {
+  /** For each connection in order; `null` and what comes after the last: none. */
+  readonly connections: readonly (ConnectionFault | null)[];
+  /** Why the first channels are refused (RFC 4254 §5.1): no resources, or a limit in other words. */
+  readonly refusals: readonly (2 | 4)[];
+  /** Connections that are lost at a command. */
+  readonly drops: readonly Drop[];
+}
+
+/** The bytes of each direction within which a connection is certainly still being made. */
+const HANDSHAKE_BYTES = 600;
+
+const unmade = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("reset" as const, "close" as const),
+      of: fc.constantFrom("up" as const, "down" as const),
+      at: fc.nat({ max: HANDSHAKE_BYTES }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("banner" as const),
+      text: fc.constantFrom("SSH-2.0-Early_1\r\n", "", "The system is going down\r\n"),
+    }),
+  },
+  {
+    weight: 1,
+    // What was up is asked only every ten seconds whether it still is.
+    arbitrary: fc.record({
+      kind: fc.constant("stall" as const),
+      of: fc.constantFrom("up" as const, "down" as const),
+      at: fc.nat({ max: HANDSHAKE_BYTES }),
+    }),
+  },
+);
+
+const atWork = fc.record({
+  kind: fc.constantFrom("reset" as const, "close" as const),
+  of: fc.constantFrom("up" as const, "down" as const),
+  at: fc.oneof(fc.nat({ max: 6_000 }), fc.integer({ min: 6_000, max: 60_000 })),
+});
+
+const refusals = fc.array(fc.constantFrom(2 as const, 4 as const), { maxLength: 3 });
+
+/** Two good connections after each bad one: an attempt may need both, to look and to connect. */
+function spaced(fault: fc.Arbitrary<ConnectionFault>): fc.Arbitrary<(ConnectionFault | null)[]> {
+  return fc.tuple(fc.nat({ max: 1 }), fc.array(fault, { minLength: 1, maxLength: 4 })).map(
+    ([calm, faults]) => [
+      ...Array<null>(calm).fill(null),
+      ...faults.flatMap((each) => [each, null, null]),
+    ],
+  );
+}
+
+/**
+ * Either connections that are lost at work after so many bytes, or such that cannot be made beside
+ * commands at which one is lost: both together could be three losses in a row.
+ */
+export const connectionsWithin: fc.Arbitrary<ConnectionSchedule> = fc.oneof(
+  fc.record({ connections: spaced(atWork), refusals, drops: fc.constant([]) }),
+  fc.record({
+    connections: spaced(unmade),
+    refusals,
+    drops: fc.array(
+      drop.filter(({ verb }) => ["base", "open", "run", "freeze"].includes(verb)),
+      { maxLength: 6 },
+    ),
+  }),
+);

@@ -64,6 +64,11 @@ export interface ShellHostsOptions {
 /** The variable by which the processes of a host with a home of its own are found. */
 const MARK = "SIDECANARY_SPEC_HOME";
 
+/** The environment of a host with a home of its own, by which `leftovers()` finds what it runs. */
+export function homeEnv(home: string): Record<string, string> {
+  return { HOME: home, XDG_CACHE_HOME: home, [MARK]: home };
+}
+
 /**
  * @param cache where the hosts have their workspaces
  */
@@ -145,8 +150,8 @@ export function shellHosts(
       }
       const home = homeOf(name);
       await mkdir(home, { recursive: true });
-      const marks = apart ? { HOME: home, [MARK]: home } : {};
-      const host = shellHost({ name, env: { ...env, ...marks, XDG_CACHE_HOME: home } });
+      const own = apart ? homeEnv(home) : { XDG_CACHE_HOME: home };
+      const host = shellHost({ name, env: { ...env, ...own } });
       links.push(host);
       return {
         ...host,
