@@ -2,6 +2,7 @@ import process from "node:process";
 import { exitCodeOfSignal } from "../exit-code.ts";
 import { Interrupts } from "../interrupts.ts";
 import { type CliIo, write } from "../io.ts";
+import { errorText } from "../print-error.ts";
 
 /**
  * Does work that the first signal cancels and the second one ends at once.
@@ -22,9 +23,12 @@ export async function interruptible(
     const code = await work(interrupts.signal);
     return interrupts.received === null ? code : exitCodeOfSignal(interrupts.received);
   } catch (error) {
-    // Whatever was going on was cancelled.
-    if (interrupts.received !== null) return exitCodeOfSignal(interrupts.received);
-    throw error;
+    if (interrupts.received === null) throw error;
+    // What was going on was cancelled; what could not be cleaned up has to be told.
+    const cancelled = error === interrupts.signal.reason ||
+      (error as Error | null)?.name === "AbortError";
+    if (!cancelled) await write(io.stderr, errorText(error, false));
+    return exitCodeOfSignal(interrupts.received);
   } finally {
     interrupts.dispose();
   }
