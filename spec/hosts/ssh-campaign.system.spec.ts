@@ -26,34 +26,46 @@ async function leftovers(there: readonly SshMachine[]): Promise<string[]> {
 }
 
 async function two(
-  user: "own" | "walker",
+  options: Parameters<typeof sshMachine>[1],
   project: Place,
 ): Promise<{ readonly at: Place; readonly args: string[]; readonly there: SshMachine[] }> {
   const key = await userKey();
-  const there = [await sshMachine(key, { user }), await sshMachine(key, { user })];
+  const there = [await sshMachine(key, options), await sshMachine(key, options)];
   machines.push(...there);
   const at = await introduce(project, key, there);
   const args = there.flatMap(({ target }) => ["--sidecar", `${target}?lanes=2`]);
   return { at, args, there };
 }
 
-for (const user of ["own", "walker"] as const) {
-  test(`sidecanary variants --sidecar ssh:// ×2 has the local verdicts: ${user} user`, async () => {
-    const { at, args, there } = await two(user, await demo());
-    const local = await variants(at, ["--sidecar", "local"]);
-    const remote = await variants(at, args);
-    const report = reportOf(remote);
-    assert.equal(verdictsOf(report), DEMO_VERDICTS, remote.stderr);
-    assert.equal(verdictsOf(reportOf(local)), DEMO_VERDICTS, local.stderr);
-    assert.is(remote.code, 7);
-    assert.is(local.code, 7);
-    assert.equal(report.sidecars, { created: 2, destroyed: 2, left: [] });
-    assert.equal(await leftovers(there), []);
-  }, LONG);
+for (
+  const [user, overlays, lanes] of [
+    ["own", true, "an overlay for each variant"],
+    ["own", false, "a copy for each lane"],
+    ["walker", true, "an overlay for each variant"],
+    ["walker", false, "a copy for each lane"],
+  ] as const
+) {
+  test(
+    `sidecanary variants --sidecar ssh:// ×2 has the local verdicts: ${user} user, ${lanes}`,
+    async () => {
+      const { at, args, there } = await two({ user, overlays }, await demo());
+      const local = await variants(at, ["--sidecar", "local"]);
+      const remote = await variants(at, args);
+      const report = reportOf(remote);
+      assert.equal(verdictsOf(report), DEMO_VERDICTS, remote.stderr);
+      assert.equal(verdictsOf(reportOf(local)), DEMO_VERDICTS, local.stderr);
+      assert.match(remote.stderr, lanes);
+      assert.is(remote.code, 7);
+      assert.is(local.code, 7);
+      assert.equal(report.sidecars, { created: 2, destroyed: 2, left: [] });
+      assert.equal(await leftovers(there), []);
+    },
+    LONG,
+  );
 }
 
 test("sidecanary variants ends with 2 on ssh:// where all is well but a survivor", async () => {
-  const { at, args, there } = await two("own", await demo());
+  const { at, args, there } = await two({}, await demo());
   const ids = ["--id", "negative-stay,free-minutes-exclusive"];
   const { code, stderr } = await variants(at, [...args, ...ids]);
   assert.is(code, 2, stderr);
@@ -61,7 +73,7 @@ test("sidecanary variants ends with 2 on ssh:// where all is well but a survivor
 }, LONG);
 
 test("sidecanary variants goes on where one of the ssh:// machines is down", async () => {
-  const { at, args, there } = await two("own", await demo());
+  const { at, args, there } = await two({}, await demo());
   const down = `ssh://127.0.0.1:${await closedPort()}`;
   const remote = await variants(at, ["--sidecar", down, ...args]);
   assert.equal(verdictsOf(reportOf(remote)), DEMO_VERDICTS, remote.stderr);
@@ -70,7 +82,7 @@ test("sidecanary variants goes on where one of the ssh:// machines is down", asy
 
 test("sidecanary variants leaves nothing on ssh:// machines at SIGINT", async () => {
   const gate = await gated();
-  const { at, args, there } = await two("own", gate.project);
+  const { at, args, there } = await two({}, gate.project);
   const child = start(at, ["variants", "variants.json", ...args]);
   const end = ended(child);
   await until("the tests run", gate.isRunning);
@@ -85,7 +97,7 @@ test("sidecanary variants leaves nothing on ssh:// machines at SIGINT", async ()
 
 test("sidecanary variants goes on after SIGKILL where it was, and leaves nothing", async () => {
   const gate = await gated();
-  const { at, args, there } = await two("own", gate.project);
+  const { at, args, there } = await two({}, gate.project);
   const child = start(at, ["variants", "variants.json", ...args, "--format", "jsonl"]);
   const end = ended(child);
   await until("the tests run", gate.isRunning);

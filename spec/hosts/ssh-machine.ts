@@ -35,7 +35,11 @@ const WALKER = { name: "walker", id: 23_456 };
  */
 export async function sshMachine(
   key: MadeKey,
-  { user = "own" }: { readonly user?: "own" | "walker" } = {},
+  { user = "own", overlays = true }: {
+    readonly user?: "own" | "walker";
+    /** Whether there is an `unshare` that works; without it lanes are put back after each variant. */
+    readonly overlays?: boolean;
+  } = {},
 ): Promise<SshMachine> {
   const home = await tempDir();
   const mark = `SIDECANARY_SPEC_MACHINE=${randomBytes(8).toString("hex")}`;
@@ -43,9 +47,10 @@ export async function sshMachine(
   if (walks) await chown(home, WALKER.id, WALKER.id);
   const passwd = `${readFileSync("/etc/passwd", "utf8").trimEnd()}\n` +
     `${WALKER.name}:*:${WALKER.id}:${WALKER.id}::${home}:/bin/sh\n`;
+  const path = overlays ? "" : `PATH=${await without("unshare")}:${process.env["PATH"]}`;
   const server = await startSshd({
     authorizedKeys: [key.publicLine],
-    config: [`SetEnv HOME=${home} ${mark}`],
+    config: [`SetEnv HOME=${home} ${mark} ${path}`],
     ...(walks ? { etc: { passwd } } : {}),
   });
   return {
@@ -96,6 +101,15 @@ async function findSsh(): Promise<string> {
 /** A key that every machine of a spec file takes. */
 export function userKey(): Promise<MadeKey> {
   return makeKey("ed25519");
+}
+
+/** A folder for the beginning of `$PATH` with a program that fails. */
+async function without(program: string): Promise<string> {
+  const dir = await tempDir();
+  await writeFile(join(dir, program), "#!/bin/sh\nexit 1\n");
+  await chmod(join(dir, program), 0o755);
+  await chmod(dir, 0o755);
+  return dir;
 }
 
 function below(dir: string): string[] {
