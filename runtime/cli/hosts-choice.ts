@@ -1,7 +1,8 @@
-import type { HostsChoice, HostSetup } from "../variants/campaign-request.ts";
+import type { HostsChoice } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
 import type { SidecarChoice } from "./options/parse-sidecar.ts";
 import { lanesOf } from "./settings.ts";
+import { setupOf } from "./setup-of.ts";
 import { VERSION } from "./version.ts";
 
 /** What the command line may say of hosts. */
@@ -36,7 +37,7 @@ export function hostsChoice(
   return {
     label: withImage.join(" "),
     lanes: targets.map(lanesOf),
-    setup: setupOf(flags, config),
+    setup: setupOf(flags.setup, config),
     open: async (context) => {
       const { openHosts } = await import("../sidecars/open-hosts.ts");
       const { identityFile, acceptNew = false } = flags;
@@ -51,12 +52,4 @@ export function hostsChoice(
       });
     },
   };
-}
-
-function setupOf({ setup }: HostFlags, config: ProjectConfig): HostSetup | null {
-  const { setup: ofConfig } = config;
-  const lockFiles = typeof ofConfig === "object" ? ofConfig.lockFiles ?? [] : [];
-  if (setup !== undefined) return { command: setup, lockFiles };
-  if (ofConfig === undefined) return null;
-  return { command: typeof ofConfig === "string" ? ofConfig : ofConfig.run, lockFiles };
 }

@@ -1,16 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
-
-import { mkdir, open, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import type { Clock } from "../clock.ts";
 import { SidecanaryError } from "../errors.ts";
-import { createLocalProvider } from "../sidecars/local/local-provider.ts";
+import { openLocalProvider } from "../sidecars/local/open-local-provider.ts";
 import type { LocalKind } from "../sidecars/local/probe.ts";
 import { removeTree } from "../sidecars/local/remove-tree.ts";
 import type { StateFolder } from "../state-folder.ts";
-import { checkoutPayload } from "../sync/checkout.ts";
-import { runGit } from "../sync/git.ts";
 import type { Payload } from "../sync/payload.ts";
 import type { CommandEnd } from "./run-remote.ts";
 import type { ValidatePlace } from "./validation.ts";
@@ -42,22 +39,13 @@ export async function openLocalPlace(options: LocalPlaceOptions): Promise<LocalP
   const { folder, payload, isolation, env, clock, signal } = options;
   const own = join(folder.dir, "warm", randomBytes(8).toString("hex"));
   const checkout = join(own, "checkout");
-  await mkdir(checkout, { recursive: true, mode: 0o700 });
   const closing: (() => Promise<unknown>)[] = [() => removeTree(checkout).then(() => drop(own))];
   const close = async () => {
     for (const undo of closing.splice(0).reverse()) await undo();
   };
   try {
-    await checkoutPayload(payload, checkout, { signal });
-    const provider = await createLocalProvider({
-      root: payload.root,
-      cwd: join(payload.root, payload.cwd),
-      checkout,
-      protect: await gitFolders(payload, signal),
-      scratch: [folder.work],
-      ...(isolation === "auto" ? {} : { kind: isolation }),
-      signal,
-    });
+    const scratch = folder.work;
+    const provider = await openLocalProvider({ payload, checkout, scratch, isolation, signal });
     closing.push(() => provider.close());
     const sidecar = await provider.create({ worker: 0, env }, signal);
     await sidecar.sync(signal);
@@ -130,14 +118,4 @@ async function follow(
 
 function drop(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true });
-}
-
-/** Where a linked worktree's repository is: commands must not change it either. */
-async function gitFolders(payload: Payload, signal: AbortSignal): Promise<string[]> {
-  if (!payload.repository) return [];
-  const args = ["rev-parse", "--git-common-dir"];
-  const found = await runGit(args, { cwd: payload.root, config: "user", signal });
-  if (found.exitCode !== 0) return [];
-  const path = resolve(payload.root, found.stdout.toString("utf8").replace(/\n$/, ""));
-  return path.startsWith(`${payload.root}/`) ? [] : [path];
 }

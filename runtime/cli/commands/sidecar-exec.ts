@@ -4,7 +4,7 @@ import { type CliIo, write } from "../io.ts";
 import { parseVariable } from "../options/parse-variable.ts";
 import type { SidecarFlags } from "../program/sidecar-command.ts";
 import { exitOfEnd, noteOfEnd } from "../warm/exit-of-end.ts";
-import { setupOf } from "../warm/setup-of.ts";
+import { setupOf } from "../setup-of.ts";
 import { shellLine } from "../warm/shell-line.ts";
 import {
   keyOf,

@@ -3,7 +3,7 @@ import type { CliIo } from "../io.ts";
 import type { SidecarFlags } from "../program/sidecar-command.ts";
 import { sanitiseLine } from "../views/sanitise.ts";
 import { printAnswer } from "../warm/print.ts";
-import { setupOf } from "../warm/setup-of.ts";
+import { setupOf } from "../setup-of.ts";
 import {
   keyOf,
   TTL_MS,

@@ -18,7 +18,7 @@ import type { CliIo } from "../io.ts";
 import { parseDuration } from "../options/parse-duration.ts";
 import { parseVariable } from "../options/parse-variable.ts";
 import type { ValidateFlags } from "../program/validate-command.ts";
-import { setupOf } from "../warm/setup-of.ts";
+import { setupOf } from "../setup-of.ts";
 import {
   TTL_MS,
   type Wanted,
