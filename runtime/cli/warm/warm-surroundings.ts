@@ -8,6 +8,7 @@ import { locate, type Location } from "../../sync/locate.ts";
 import { type WarmKey, warmKey } from "../../warm/warm-key.ts";
 import type { WarmContext } from "../../warm/warm-sidecar.ts";
 import type { Where } from "../../warm/where.ts";
+import { chunkImage } from "../config/chunk-image.ts";
 import { type LoadedConfig, loadProjectConfig } from "../config/load-project-config.ts";
 import { hostsChoice } from "../hosts-choice.ts";
 import { type CliIo, write } from "../io.ts";
@@ -96,9 +97,9 @@ export type Wanted =
 
 /**
  * What flags, else the configuration, say of where commands run. An image without anything else is
- * CircleCI's. Nothing said is never this machine.
+ * CircleCI's, also that of `.chunk/config.json`. Nothing said is never this machine.
  *
- * @throws SidecanaryError `usage` where the values mean nothing together
+ * @throws SidecanaryError `config-invalid`, and `usage` where the values mean nothing together
  */
 export function wantedOf(
   flags: WarmFlags,
@@ -106,12 +107,14 @@ export function wantedOf(
   io: Pick<CliIo, "env" | "cwd">,
 ): Wanted {
   const { sidecar: ofConfig = [], image: ofFile, orgId: orgOfFile } = config?.config ?? {};
-  const { image = ofFile, orgId = orgOfFile, identityFile, acceptNew } = flags;
+  const { orgId = orgOfFile, identityFile, acceptNew } = flags;
   const given = flags.sidecar !== undefined && flags.sidecar.length > 0
     ? flags.sidecar
     : typeof ofConfig === "string"
     ? [ofConfig]
     : ofConfig;
+  const named = flags.image ?? ofFile;
+  const image = named ?? (given.length === 0 ? chunkImage(io.cwd) : undefined);
   const sidecars = given.length === 0 && image !== undefined ? ["circleci"] : given;
   if (sidecars.length === 0) return { kind: "none" };
   try {
