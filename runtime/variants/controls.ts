@@ -171,7 +171,10 @@ export class Controls {
         return { isGreen: true, taken: [], why: "" };
       }
       const detail = outcome.message ?? `${outcome.command} fails`;
-      return { isGreen: false, taken: health.red(), why: `the baseline fails there: ${detail}` };
+      const why = outcome.status === "lost"
+        ? `the sidecar was lost: ${outcome.failure?.message ?? "the sandbox is gone"}`
+        : `the baseline fails there: ${detail}`;
+      return { isGreen: false, taken: health.red(), why };
     } catch (error) {
       signal.throwIfAborted();
       if (!isFailure(error)) throw error;
