@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { exitCodeOf } from "../../runtime/cli/exit-code.ts";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "../harness.ts";
 import { check } from "../kit/check.ts";
 import {
@@ -11,10 +13,13 @@ import {
   outageSchedule,
 } from "../kit/fault-schedule.ts";
 import { scheduledHosts } from "../kit/fault-schedule-hosts.ts";
+import { until } from "../kit/processes.ts";
+import { campaign, variant, verdicts } from "../variants/campaign-kit.ts";
 import { shellHosts } from "../kit/shell-hosts.ts";
 import { tempDir } from "../kit/temp-dir.ts";
 import {
   assertVerdicts,
+  EXPECTED,
   faultCampaign,
   faultProject,
   faultRequest,
@@ -80,6 +85,48 @@ test(
   },
   { timeoutMs: 20_000 + runs * 10_000 },
 );
+
+for (const reason of ["closed", "sidecar-lost"] as const) {
+  test(
+    `a variant that no attempt measures is error/${reason}, the others have verdicts`,
+    async () => {
+      const repo = await faultProject();
+      const cache = await tempDir();
+      const shells = shellHosts(cache, { apart: true, disposable: true });
+      const isDoomed = (name: string) => existsSync(join(cache, name, "doomed"));
+      let returns = 0;
+      shells.before = (command, host) => {
+        if (!command.includes("; set -- 'run'") || !isDoomed(host.name)) return;
+        // Who has come back to the command is lost again, two times.
+        host.cut();
+        if (++returns === 2) rmSync(join(cache, host.name, "doomed"));
+      };
+      const run = `if [ "$(cat value)" = 9 ]; then : > "$HOME/doomed"; sleep 1000; fi; sh test.sh`;
+      const running = campaign(repo, [variant("doomed", "value", "9"), ...VARIANTS], {
+        ...faultRequest(shells),
+        commands: [{ name: "test", run }],
+      });
+      let isOver = false;
+      const haunting = until("the campaign is over", async () => {
+        for (const name of [...shells.there.keys()].filter(isDoomed)) {
+          if (reason === "sidecar-lost") await shells.kill(name);
+          else if (shells.links.filter((link) => link.name === name).length === 1) shells.cut(name);
+        }
+        return isOver;
+      });
+      const { report } = await running;
+      isOver = true;
+      await haunting;
+      const found = verdicts(report);
+      assert.equal(found, [`doomed error/${reason}`, ...EXPECTED], report.warnings.join("\n"));
+      assert.is(exitCodeOf(report, { exitZero: false, baselineOnly: false }), 7);
+      assert.is(report.end, "complete");
+      assert.equal(report.sidecars.left, []);
+      assert.equal(await leftOn(shells), []);
+    },
+    { timeoutMs: 30_000 },
+  );
+}
 
 for (const when of ["unsent", "running", "unanswered"] as const) {
   test(`a baseline is frozen although the connection is lost twice at it: ${when}`, async () => {
