@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchCampaign } from "./bench/campaign.ts";
+import { benchCanary } from "./bench/canary.ts";
 import { benchColdStart } from "./bench/cold-start.ts";
 import { benchIdleActors } from "./bench/idle-actors.ts";
 import type { BenchRow } from "./bench/row.ts";
@@ -16,6 +17,7 @@ const benches: readonly (readonly [string, (smoke: boolean) => Promise<readonly 
   ["cold-start", benchColdStart],
   ["campaign", benchCampaign],
   ["remote", benchRemote],
+  ["canary", benchCanary],
 ];
 
 const { values, positionals } = parseArgs({

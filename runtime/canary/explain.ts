@@ -36,9 +36,9 @@ export function sentenceOf(evidence: Evidence): string {
       );
       parts.push(`Before anything is decided it needs ${texts.join(" and ")}.`);
     }
-    const texts = evidence.bounds.filter(({ of }) => of !== "sample-ratio")
-      .map((bound) => boundText(bound, missing));
-    if (texts.length > 0) parts.push(`${texts.join("; ")}.`);
+    for (const bound of evidence.bounds) {
+      if (bound.of !== "sample-ratio") parts.push(`${boundText(bound, missing)}.`);
+    }
     if (evidence.horizonIn !== null) {
       parts.push(
         evidence.horizonIn === 0

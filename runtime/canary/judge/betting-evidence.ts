@@ -2,7 +2,7 @@ import type { BettingPolicy } from "../policy.ts";
 import type { BettingState } from "./betting.ts";
 import type { BoundEvidence, Evidence, Missing } from "./evidence.ts";
 import { armEvidence, eValue, missingOutcomes } from "./figures.ts";
-import { logMeanExp } from "./log-mean-exp.ts";
+import { logWealth } from "./wealth.ts";
 
 /** What the state of the judge `betting` says. */
 export function bettingEvidence(policy: BettingPolicy, state: BettingState): Evidence {
@@ -15,7 +15,7 @@ export function bettingEvidence(policy: BettingPolicy, state: BettingState): Evi
     : Math.max(0, state.estimateSquares / count - difference ** 2);
   const canary = armEvidence(canaryCount, state.canarySum, minOutcomes, better);
   const current = armEvidence(currentCount, state.currentSum, minOutcomes, better);
-  const logs = { reject: logMeanExp(state.reject), promote: logMeanExp(state.promote) };
+  const logs = { reject: logWealth(state.reject), promote: logWealth(state.promote) };
   const bound = { reject: 1 / policy.rejectError, promote: 1 / policy.promoteError };
   const bounds: BoundEvidence[] = [
     boundOf("reject", logs.reject, bound.reject, state.rejectCrossedAt),

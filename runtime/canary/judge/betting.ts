@@ -2,8 +2,21 @@ import type { BettingPolicy } from "../policy.ts";
 import { bettingEvidence } from "./betting-evidence.ts";
 import type { Judge, JudgedOutcome, JudgedState, TrialStart } from "./judge.ts";
 import { judgeBy } from "./judge-by.ts";
-import { logMeanExp } from "./log-mean-exp.ts";
-import { noSampleRatio, type SampleRatio, withSample } from "./sample-ratio.ts";
+import {
+  addSample,
+  noSampleRatio,
+  type SampleRatio,
+  type SampleRatioDraft,
+  sampleRatioDraft,
+} from "./sample-ratio.ts";
+import {
+  multiply,
+  type Wealth,
+  type WealthDraft,
+  wealthDraft,
+  wealthOf,
+  wealthReaches,
+} from "./wealth.ts";
 
 /** The state of the judge `betting`: the same size after any number of outcomes. Plain data. */
 export interface BettingState extends JudgedState {
@@ -19,23 +32,24 @@ export interface BettingState extends JudgedState {
   /** Σ Z and Σ Z²: Z is an unbiased estimate of the difference from one outcome. */
   readonly estimateSum: number;
   readonly estimateSquares: number;
-  /** ln K_g, against "the canary is not worse by more than δ_r". */
-  readonly reject: readonly number[];
-  /** ln P_g, against "the canary is worse by at least δ_p". */
-  readonly promote: readonly number[];
+  /** K_g, against "the canary is not worse by more than δ_r". */
+  readonly reject: Wealth;
+  /** P_g, against "the canary is worse by at least δ_p". */
+  readonly promote: Wealth;
   /** After how many outcomes the bound was crossed first. */
   readonly rejectCrossedAt: number | null;
   readonly promoteCrossedAt: number | null;
   readonly ratio: SampleRatio;
   readonly ratioCrossedAt: number | null;
-  /** After how many outcomes the policy for undecided ones was applied. */
+  /** After how many outcomes the horizon was reached, with enough of both arms. */
   readonly horizonAt: number | null;
 }
 
 /** A state that is being folded. */
-type BettingDraft = {
-  -readonly [Key in keyof BettingState]: BettingState[Key] extends readonly number[] ? number[]
-    : BettingState[Key];
+type BettingDraft = { -readonly [Key in keyof BettingState]: BettingState[Key] } & {
+  readonly reject: WealthDraft;
+  readonly promote: WealthDraft;
+  readonly ratio: SampleRatioDraft;
 };
 
 /** Sizes of the bets: `.9 × 2⁻ᵍ` of the largest that cannot lose all. */
@@ -63,8 +77,8 @@ const HISTORY_WEIGHT = 20;
  */
 export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
   const { rejectMargin, promoteMargin, minOutcomes, horizon, sampleRatioBound } = policy;
-  const logReject = -Math.log(policy.rejectError);
-  const logPromote = -Math.log(policy.promoteError);
+  const rejectBound = 1 / policy.rejectError;
+  const promoteBound = 1 / policy.promoteError;
   const logRatio = sampleRatioBound === null ? Infinity : Math.log(sampleRatioBound);
   const isHigherBetter = policy.better === "higher";
 
@@ -84,8 +98,8 @@ export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
     const { reject, promote } = state;
     for (let g = 0; g < BETS.length; g++) {
       const bet = BETS[g] as number;
-      reject[g] = (reject[g] as number) + Math.log(1 - bet * harm);
-      promote[g] = (promote[g] as number) + Math.log(1 + bet * safety);
+      multiply(reject, g, 1 - bet * harm);
+      multiply(promote, g, 1 + bet * safety);
     }
     if (isCanary) {
       state.canaryCount++;
@@ -96,34 +110,37 @@ export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
     }
     state.estimateSum += z;
     state.estimateSquares += z * z;
-    state.ratio = withSample(state.ratio, isCanary, propensity);
+    addSample(state.ratio, isCanary, propensity);
+  }
+
+  /** What this outcome has shown, whether it decides or not. */
+  function note(state: BettingDraft): void {
+    const { canaryCount, currentCount } = state;
+    const at = canaryCount + currentCount;
+    if (state.rejectCrossedAt === null && wealthReaches(state.reject, rejectBound)) {
+      state.rejectCrossedAt = at;
+    }
+    if (state.promoteCrossedAt === null && wealthReaches(state.promote, promoteBound)) {
+      state.promoteCrossedAt = at;
+    }
+    if (state.ratioCrossedAt === null && state.ratio.logE >= logRatio) state.ratioCrossedAt = at;
+    if (
+      state.horizonAt === null && horizon !== null && canaryCount >= horizon.outcomes &&
+      canaryCount >= minOutcomes && currentCount >= minOutcomes
+    ) state.horizonAt = at;
   }
 
   function decide(state: BettingDraft): void {
-    const at = state.canaryCount + state.currentCount;
-    if (state.rejectCrossedAt === null && reaches(state.reject, logReject)) {
-      state.rejectCrossedAt = at;
-    }
-    if (state.promoteCrossedAt === null && reaches(state.promote, logPromote)) {
-      state.promoteCrossedAt = at;
-    }
-    if (state.ratioCrossedAt === null && state.ratio.logE >= logRatio) {
-      state.ratioCrossedAt = at;
-      state.holds = [...state.holds, { why: "sample-ratio", at }];
-    }
-    if (state.canaryCount < minOutcomes || state.currentCount < minOutcomes) return;
+    const { canaryCount, currentCount } = state;
+    const at = canaryCount + currentCount;
+    if (state.ratioCrossedAt === at) state.holds = [...state.holds, { why: "sample-ratio", at }];
+    if (canaryCount < minOutcomes || currentCount < minOutcomes) return;
     if (state.rejectCrossedAt !== null) {
       state.verdict = { decision: "reject", basis: "evidence", at };
     } else if (state.promoteCrossedAt !== null) {
       state.verdict = { decision: "promote", basis: "evidence", at };
-    } else if (
-      horizon !== null && state.horizonAt === null && state.canaryCount >= horizon.outcomes
-    ) {
-      state.horizonAt = at;
-      const isNoWorse = state.estimateSum / at >= -promoteMargin;
-      const decision = horizon.then === "promote-if-no-worse"
-        ? isNoWorse ? "promote" : "hold"
-        : horizon.then;
+    } else if (state.horizonAt === at && horizon !== null) {
+      const decision = atHorizon(horizon.then, state.estimateSum / at >= -promoteMargin);
       if (decision === "hold") state.holds = [...state.holds, { why: "horizon", at }];
       else state.verdict = { decision, basis: "horizon", at };
     }
@@ -132,15 +149,14 @@ export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
   return judgeBy<BettingState, BettingDraft>({
     name: "betting",
     start: (begin) => startBetting(begin, isHigherBetter),
-    draft: (state) => ({
-      ...state,
-      reject: state.reject.slice(),
-      promote: state.promote.slice(),
-    }),
+    draft: draftOf,
     state: (draft) => draft,
     since: ({ since }) => since,
     count: ({ canaryCount, currentCount }) => canaryCount + currentCount,
-    take,
+    take(state, outcome) {
+      take(state, outcome);
+      note(state);
+    },
     decide,
     evidence: (state) => bettingEvidence(policy, state),
   });
@@ -148,7 +164,6 @@ export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
 
 function startBetting({ history, since }: TrialStart, isHigherBetter: boolean): BettingState {
   const known = history !== undefined && history.count > 0 ? history : { mean: 0.5, count: 2 };
-  const nothing = new Array<number>(BETS.length).fill(0);
   return {
     judge: "betting",
     priorMean: isHigherBetter ? known.mean : 1 - known.mean,
@@ -160,8 +175,8 @@ function startBetting({ history, since }: TrialStart, isHigherBetter: boolean): 
     currentSum: 0,
     estimateSum: 0,
     estimateSquares: 0,
-    reject: nothing,
-    promote: nothing,
+    reject: wealthOf(BETS.length),
+    promote: wealthOf(BETS.length),
     rejectCrossedAt: null,
     promoteCrossedAt: null,
     ratio: noSampleRatio,
@@ -173,9 +188,35 @@ function startBetting({ history, since }: TrialStart, isHigherBetter: boolean): 
   };
 }
 
-/** Whether the mean of the e-values, given as logarithms, reaches the bound, given as one too. */
-function reaches(logs: readonly number[], bound: number): boolean {
-  // The mean is at most the largest, which costs nothing to look at.
-  for (const log of logs) if (log >= bound) return logMeanExp(logs) >= bound;
-  return false;
+/** Field by field, because a spread takes longer than the outcome. */
+function draftOf(state: BettingState): BettingDraft {
+  return {
+    judge: state.judge,
+    priorMean: state.priorMean,
+    priorWeight: state.priorWeight,
+    since: state.since,
+    canaryCount: state.canaryCount,
+    canarySum: state.canarySum,
+    currentCount: state.currentCount,
+    currentSum: state.currentSum,
+    estimateSum: state.estimateSum,
+    estimateSquares: state.estimateSquares,
+    reject: wealthDraft(state.reject),
+    promote: wealthDraft(state.promote),
+    rejectCrossedAt: state.rejectCrossedAt,
+    promoteCrossedAt: state.promoteCrossedAt,
+    ratio: sampleRatioDraft(state.ratio),
+    ratioCrossedAt: state.ratioCrossedAt,
+    horizonAt: state.horizonAt,
+    verdict: state.verdict,
+    holds: state.holds,
+    late: state.late,
+  };
+}
+
+type Horizon = NonNullable<BettingPolicy["horizon"]>;
+
+function atHorizon(then: Horizon["then"], isNoWorse: boolean): "promote" | "hold" | "reject" {
+  if (then !== "promote-if-no-worse") return then;
+  return isNoWorse ? "promote" : "hold";
 }

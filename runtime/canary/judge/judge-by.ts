@@ -29,12 +29,14 @@ export interface Rule<State extends JudgedState, Working extends Draft> {
   since(draft: Working): number | null;
   /** Outcomes taken so far. */
   count(draft: Working): number;
-  /** Takes one outcome. */
+  /** Takes one outcome, and notes which bounds it has crossed. */
   take(draft: Working, outcome: JudgedOutcome): void;
   /** Sets `verdict` and `holds` where the outcome that was just taken leads to them. */
   decide(draft: Working): void;
   evidence(state: State): Evidence;
 }
+
+const NONE: readonly Hold[] = [];
 
 /** The judge of a rule: latch, late outcomes, corrections and batches are the same for all. */
 export function judgeBy<State extends JudgedState, Working extends Draft>(
@@ -66,7 +68,7 @@ export function judgeBy<State extends JudgedState, Working extends Draft>(
       return {
         state: rule.state(draft),
         verdict: state.verdict === null ? draft.verdict : null,
-        holds: draft.holds.slice(state.holds.length),
+        holds: draft.holds === state.holds ? NONE : draft.holds.slice(state.holds.length),
       };
     },
     refold(before, outcomes, begin = {}) {

@@ -96,15 +96,18 @@ export interface Judge<State extends JudgedState = JudgedState> {
   evidence(state: State): Evidence;
 }
 
+/** What a hash of 32 bits can draw with. Beyond it a single outcome would say everything. */
+const LOWEST_PROPENSITY = 2 ** -32;
+
 /** @throws {SidecanaryError} `input-invalid` when the judge cannot take the outcome */
 export function checkOutcome(outcome: JudgedOutcome): void {
   const { score, propensity, arm } = outcome;
   if (!(score >= 0 && score <= 1)) throw refused("score", score, "a number from 0 to 1");
-  if (!(propensity > 0 && propensity < 1)) {
+  if (!(propensity >= LOWEST_PROPENSITY && propensity <= 1 - LOWEST_PROPENSITY)) {
     throw refused(
       "propensity",
       propensity,
-      "the one of the assignment, above 0 and below 1; leave out what was pinned",
+      "the one of the assignment, between 0 and 1; leave out what was pinned",
     );
   }
   if (arm !== "canary" && arm !== "current") throw refused("arm", arm, '"canary" or "current"');

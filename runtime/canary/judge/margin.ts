@@ -3,7 +3,13 @@ import type { Evidence } from "./evidence.ts";
 import { armEvidence, eValue, missingOutcomes } from "./figures.ts";
 import type { Judge, JudgedState } from "./judge.ts";
 import { judgeBy } from "./judge-by.ts";
-import { noSampleRatio, type SampleRatio, withSample } from "./sample-ratio.ts";
+import {
+  addSample,
+  noSampleRatio,
+  type SampleRatio,
+  type SampleRatioDraft,
+  sampleRatioDraft,
+} from "./sample-ratio.ts";
 
 /** The state of the judge `margin`. Plain data. */
 export interface MarginState extends JudgedState {
@@ -17,7 +23,9 @@ export interface MarginState extends JudgedState {
   readonly ratioCrossedAt: number | null;
 }
 
-type MarginDraft = { -readonly [Key in keyof MarginState]: MarginState[Key] };
+type MarginDraft = { -readonly [Key in keyof MarginState]: MarginState[Key] } & {
+  readonly ratio: SampleRatioDraft;
+};
 
 /**
  * Compares the means of both arms once, as soon as each has its `minOutcomes`: a canary whose mean is
@@ -44,7 +52,7 @@ export function marginJudge(policy: MarginPolicy): Judge<MarginState> {
       holds: [],
       late: 0,
     }),
-    draft: (state) => ({ ...state }),
+    draft: (state) => ({ ...state, ratio: sampleRatioDraft(state.ratio) }),
     state: (draft) => draft,
     since: ({ since }) => since,
     count: ({ canaryCount, currentCount }) => canaryCount + currentCount,
@@ -57,15 +65,15 @@ export function marginJudge(policy: MarginPolicy): Judge<MarginState> {
         draft.currentCount++;
         draft.currentSum += y;
       }
-      draft.ratio = withSample(draft.ratio, arm === "canary", propensity);
+      addSample(draft.ratio, arm === "canary", propensity);
+      if (draft.ratioCrossedAt === null && draft.ratio.logE >= logRatio) {
+        draft.ratioCrossedAt = draft.canaryCount + draft.currentCount;
+      }
     },
     decide(draft) {
       const { canaryCount, currentCount } = draft;
       const at = canaryCount + currentCount;
-      if (draft.ratioCrossedAt === null && draft.ratio.logE >= logRatio) {
-        draft.ratioCrossedAt = at;
-        draft.holds = [...draft.holds, { why: "sample-ratio", at }];
-      }
+      if (draft.ratioCrossedAt === at) draft.holds = [...draft.holds, { why: "sample-ratio", at }];
       if (canaryCount < minOutcomes || currentCount < minOutcomes) return;
       const isWorse = draft.canarySum / canaryCount < draft.currentSum / currentCount - margin;
       draft.verdict = { decision: isWorse ? "reject" : "promote", basis: "margin", at };

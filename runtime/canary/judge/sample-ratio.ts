@@ -17,41 +17,37 @@ const K = 100;
 /** Before the first outcome. */
 export const noSampleRatio: SampleRatio = { propensity: null, canary: 0, current: 0, logE: 0 };
 
-/**
- * The logarithm that one more outcome adds to the e-value, after `canary` and `current` outcomes with
- * this propensity: the predictive form of
- * `lnB(kπ + n_c, k(1−π) + n_b) − lnB(kπ, k(1−π)) − n_c ln π − n_b ln(1−π)`, k = 100.
- *
- * Source: M. Lindon, A. Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022.
- */
-export function sampleRatioStep(
-  isCanary: boolean,
-  propensity: number,
-  canary: number,
-  current: number,
-): number {
-  const all = K + canary + current;
-  return isCanary
-    ? Math.log((K * propensity + canary) / (all * propensity))
-    : Math.log((K * (1 - propensity) + current) / (all * (1 - propensity)));
+/** A sample ratio that outcomes are added to in place. */
+export type SampleRatioDraft = { -readonly [Key in keyof SampleRatio]: SampleRatio[Key] };
+
+/** A copy to add to. */
+export function sampleRatioDraft(
+  { propensity, canary, current, logE }: SampleRatio,
+): SampleRatioDraft {
+  return { propensity, canary, current, logE };
 }
 
 /**
- * The check after one more outcome. With another propensity the counts begin anew and the e-values
- * multiply, so a ramp does not look like a mismatch.
+ * Adds one outcome: the predictive form of
+ * `lnB(kπ + n_c, k(1−π) + n_b) − lnB(kπ, k(1−π)) − n_c ln π − n_b ln(1−π)`, k = 100. With another
+ * propensity the counts begin anew and the e-values multiply, so a ramp does not look like a
+ * mismatch.
+ *
+ * Source: M. Lindon, A. Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022.
  */
-export function withSample(
-  ratio: SampleRatio,
-  isCanary: boolean,
-  propensity: number,
-): SampleRatio {
-  const isSame = ratio.propensity === propensity;
-  const canary = isSame ? ratio.canary : 0;
-  const current = isSame ? ratio.current : 0;
-  return {
-    propensity,
-    canary: isCanary ? canary + 1 : canary,
-    current: isCanary ? current : current + 1,
-    logE: ratio.logE + sampleRatioStep(isCanary, propensity, canary, current),
-  };
+export function addSample(ratio: SampleRatioDraft, isCanary: boolean, propensity: number): void {
+  if (ratio.propensity !== propensity) {
+    ratio.propensity = propensity;
+    ratio.canary = 0;
+    ratio.current = 0;
+  }
+  const all = K + ratio.canary + ratio.current;
+  if (isCanary) {
+    ratio.logE += Math.log((K * propensity + ratio.canary) / (all * propensity));
+    ratio.canary++;
+  } else {
+    const other = 1 - propensity;
+    ratio.logE += Math.log((K * other + ratio.current) / (all * other));
+    ratio.current++;
+  }
 }
