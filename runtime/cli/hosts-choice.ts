@@ -1,7 +1,7 @@
 import type { HostsChoice } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
+import { lanesOf } from "./options/lanes-of.ts";
 import type { SidecarChoice } from "./options/parse-sidecar.ts";
-import { lanesOf } from "./settings.ts";
 import { setupOf } from "./setup-of.ts";
 import { VERSION } from "./version.ts";
 

@@ -3,6 +3,7 @@ import { isAbsolute, join } from "node:path";
 import { UNMEASURED_BUDGET_MS } from "../variants/budgets.ts";
 import type { CampaignRequest, ProjectCommand } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
+import { lanesOf } from "./options/lanes-of.ts";
 import { parseDuration } from "./options/parse-duration.ts";
 import { parseJobs } from "./options/parse-jobs.ts";
 import { parseKillExitCodes } from "./options/parse-kill-exit-codes.ts";
@@ -118,18 +119,6 @@ function placesOf(choice: SidecarChoice): number | undefined {
     case "host":
       return HOSTS * lanesOf(choice.target);
   }
-}
-
-/**
- * How many variants run at once on each host: `?lanes=3`.
- *
- * @throws RangeError where it is no number from 1 to 64
- */
-export function lanesOf(target: string): number {
-  const [, text = "1"] = /[?&]lanes=([^&]*)/.exec(target) ?? [];
-  const lanes = Number(text);
-  if (/^\d+$/.test(text) && lanes >= 1 && lanes <= 64) return lanes;
-  throw new RangeError(`lanes must be a number from 1 to 64, not "${text}", in ${target}`);
 }
 
 function ms(time: string | number | undefined): number | undefined {

@@ -5,8 +5,8 @@ import { parseDuration } from "../../runtime/cli/options/parse-duration.ts";
 import { parseJobs } from "../../runtime/cli/options/parse-jobs.ts";
 import { parseKillExitCodes } from "../../runtime/cli/options/parse-kill-exit-codes.ts";
 import { parseCount, parseFactor } from "../../runtime/cli/options/parse-number.ts";
+import { lanesOf } from "../../runtime/cli/options/lanes-of.ts";
 import { parseSidecars } from "../../runtime/cli/options/parse-sidecar.ts";
-import { lanesOf } from "../../runtime/cli/settings.ts";
 import { suite } from "../harness.ts";
 
 const test = suite("options");
@@ -113,6 +113,19 @@ test("parseSidecars() takes several machines by ssh, and nothing else twice", ()
   assert.equal(parseSidecars(targets), { kind: "ssh", targets });
   refuses(() => parseSidecars(["ssh://a", "local"]));
   refuses(() => parseSidecars(["docker:a", "docker:b"]));
+});
+
+test("parseSidecars() refuses lanes that are no number, and shows no user", () => {
+  const refused = [["ssh://me@a?lanes=0"], ["docker:a?lanes=x"], ["ssh://me@a b"], [
+    "ssh://me@a",
+    "local",
+  ]];
+  for (const texts of refused) {
+    assert.throws(
+      () => parseSidecars(texts),
+      (error: unknown) => error instanceof RangeError && !error.message.includes("me@"),
+    );
+  }
 });
 
 test("lanesOf() reads how many variants run at once on a host", () => {

@@ -1,4 +1,5 @@
 import type { CampaignRequest } from "../../variants/campaign-request.ts";
+import { lanesOf, withoutUser } from "./lanes-of.ts";
 
 /** Where commands run, as `--sidecar` says it. */
 export type SidecarChoice =
@@ -36,7 +37,8 @@ const TAKEN = "give local, local:overlay, local:reflink, local:copy, ssh://user@
  * What the values of `--sidecar` mean together: several are only taken where each is a machine of its
  * own (`ssh://`, `ws://`, `wss://`).
  *
- * @throws RangeError when one is none of these, or they do not fit together
+ * @throws RangeError when one is none of these, they do not fit together, or `?lanes=` is no number;
+ *   shows no user
  */
 export function parseSidecars(texts: readonly string[]): SidecarChoice {
   const choices = texts.map(parseOne);
@@ -45,16 +47,21 @@ export function parseSidecars(texts: readonly string[]): SidecarChoice {
   const targets = choices.flatMap((each) => each.kind === "ssh" ? each.targets : []);
   if (targets.length < choices.length) {
     throw new RangeError(
-      `${texts.join(" and ")} do not go together: several sidecars are machines by ssh://`,
+      `${texts.map(withoutUser).join(" and ")} do not go together: ` +
+        "several sidecars are machines by ssh://",
     );
   }
   return { kind: "ssh", targets };
 }
 
 function parseOne(text: string): SidecarChoice {
-  if (!SIDECAR_PATTERN.test(text)) throw new RangeError(`"${text}" is no sidecar: ${TAKEN}`);
+  if (!SIDECAR_PATTERN.test(text)) {
+    throw new RangeError(`"${withoutUser(text)}" is no sidecar: ${TAKEN}`);
+  }
   const isolation = LOCAL[text];
   if (isolation !== undefined) return { kind: "local", isolation };
+  // A mistake in it is told as one of this option.
+  lanesOf(text);
   if (/^(ssh|wss?):/.test(text)) return { kind: "ssh", targets: [text] };
   if (text.startsWith("docker:")) return { kind: "docker", target: text };
   if (text.startsWith("circleci")) return { kind: "circleci", target: text };
