@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { CampaignOutput } from "../../machines/campaign/events.ts";
+import type { Failure } from "../../machines/failure.ts";
 import { isSidecanaryError } from "../errors.ts";
 import { restoreBaseline } from "./baseline.ts";
 import { type CampaignHost, storedBaseline } from "./campaign-ports.ts";
@@ -66,7 +67,13 @@ export async function driveCampaign(
       signal: watch.signal,
     });
     if (view.status === "done") {
-      return { output: view.output as unknown as CampaignOutput, resumed };
+      const output = view.output as unknown as CampaignOutput;
+      const { failure } = view.context as unknown as { readonly failure: Failure | null };
+      if (output.end === "failed" && failure !== null && failure.code !== "unexpected") {
+        const message = `The campaign could not go on: ${failure.message}`;
+        report(session, { type: "warning", message });
+      }
+      return { output, resumed };
     }
     throw new TypeError(`The campaign's actor ended as ${view.status}: ${messageOf(view.error)}`);
   } finally {

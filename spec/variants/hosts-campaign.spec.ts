@@ -101,6 +101,7 @@ test("runCampaign() ends as failed with the last cause where no host can be made
   assert.is(report.end, "failed");
   assert.is(report.complete, false);
   assert.ok(report.warnings.some((warning) => warning.includes("The token is wrong")));
+  assert.ok(report.warnings.includes("The campaign could not go on: The token is wrong"));
   assert.equal(hosts.asked.length, 2);
 });
 
