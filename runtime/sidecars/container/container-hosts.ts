@@ -110,10 +110,11 @@ class ContainerHosts implements HostProvider {
   async create(spec: HostSpec, signal: AbortSignal): Promise<HostRef> {
     const body = this.#body(spec);
     const api = await this.#service(signal);
-    let answer = await this.#post(api, spec.name, body, signal);
+    let answer = await this.#post(api, spec.name, body);
+    signal.throwIfAborted();
     if (answer.status === 404 && !(await hasImage(api, this.#options.image, signal))) {
       await this.#pulled(api, signal);
-      answer = await this.#post(api, spec.name, body, signal);
+      answer = await this.#post(api, spec.name, body);
     }
     const id = answer.status === 201 ? field(answer.body, "Id") : undefined;
     // A name that is taken: an earlier call made it, and its answer was lost. Docker says 409,
@@ -196,12 +197,9 @@ class ContainerHosts implements HostProvider {
     return this.#api;
   }
 
-  #post(
-    api: ContainerApi,
-    name: string,
-    body: unknown,
-    signal: AbortSignal,
-  ): Promise<ApiAnswer> {
+  /** Not given up when its caller is: a container may come up after nobody has found it by name. */
+  #post(api: ContainerApi, name: string, body: unknown): Promise<ApiAnswer> {
+    const { signal } = new AbortController();
     const during = `creating container ${name}`;
     return api.call({
       method: "POST",

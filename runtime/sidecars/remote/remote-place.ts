@@ -54,7 +54,8 @@ export class RemotePlace {
   readonly index: number;
   readonly #context: PlaceContext;
   readonly #listeners = new Set<(error: Error) => void>();
-  readonly #closing = new AbortController();
+  /** Ends what is shared by all lanes: nobody of them may end it for the others. */
+  #ending = new AbortController();
   readonly #progress = new Set<(progress: SyncProgress) => void>();
   #ref: HostRef | undefined;
   /** Our workspace's name on a machine that was there before us. */
@@ -160,9 +161,19 @@ export class RemotePlace {
     await unlessAborted(this.#replacing, signal);
   }
 
-  /** Ends what runs there and removes the host, or what we have on it. */
+  /**
+   * Ends what runs there and removes the host, or what we have on it. A dial, a delivery or a setup
+   * that is under way is given up: it may take longer than anybody waits after an interrupt.
+   */
   async destroy(signal: AbortSignal): Promise<void> {
+    const { name } = this;
+    this.#ending.abort(hostFailed(`${name} is removed`, {
+      host: name,
+      fault: "closed",
+      kind: "reconnect",
+    }));
     await Promise.allSettled([this.#dialling, this.#syncing, this.#replacing]);
+    this.#ending = new AbortController();
     await this.#remove(signal);
   }
 
@@ -175,7 +186,7 @@ export class RemotePlace {
 
   async #replace(): Promise<void> {
     await Promise.allSettled([this.#dialling, this.#syncing]);
-    await this.#remove(this.#closing.signal);
+    await this.#remove(this.#ending.signal);
     this.generation++;
     // The other lanes stood on it too, also where their connection was not lost before.
     for (const listener of [...this.#listeners]) listener(this.replaced);
@@ -240,7 +251,7 @@ export class RemotePlace {
   }
 
   async #dial(): Promise<Link> {
-    const { signal } = this.#closing;
+    const { signal } = this.#ending;
     const { options } = this.#context;
     this.#ref ??= await this.#make(signal);
     const host = await options.hosts.connect(this.#ref, signal);
@@ -308,7 +319,7 @@ export class RemotePlace {
 
   /** Removes what dead runs have left on a machine, over the connection that is there. */
   async #sweep(host: Host, names: readonly string[]): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = new AbortController();
     const { onNotice } = this.#context.options;
     for (const name of names) {
       try {
@@ -323,7 +334,7 @@ export class RemotePlace {
   }
 
   async #sync(): Promise<Link> {
-    const { signal } = this.#closing;
+    const { signal } = this.#ending;
     const { options } = this.#context;
     const { payload, clock, setup, onNotice } = options;
     const link = await this.connect(signal);
@@ -340,7 +351,8 @@ export class RemotePlace {
     for (const warning of delivery.warnings) onNotice(warning);
     if (setup !== undefined) {
       const { restored } = await runSetup(host, workspace, {
-        ...setup,
+        command: setup.command,
+        ...(setup.lockFiles.length === 0 ? {} : { lockFiles: setup.lockFiles }),
         payload,
         timeoutMs: SETUP_MS,
         signal,

@@ -36,7 +36,10 @@ export interface RemoteOptions {
   readonly lanesPerHost: number | readonly number[];
   /** How long until anybody may destroy a host, in ms. */
   readonly ttlMs: number;
-  /** What runs once on each host after the payload is there first. */
+  /**
+   * What runs once on each host after the payload is there first. No lock files at all stands for
+   * those of common package managers.
+   */
   readonly setup?: { readonly command: string; readonly lockFiles: readonly string[] };
   /**
    * How long a command is kept whose client has gone, in ms; and how much longer than its budget a

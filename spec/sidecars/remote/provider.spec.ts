@@ -108,6 +108,23 @@ test("close() names the host that it could not destroy", async () => {
   assert.equal(provider.tally().left, []);
 });
 
+test("close() gives up a setup that is under way, and removes the host", async () => {
+  const { provider, hosts } = await begin({ setup: { command: "sleep 600", lockFiles: [] } });
+  const sidecar = await provider.create({ worker: 0 }, never);
+  const begun = new Promise<void>((resolve) => {
+    hosts.before = (command) => {
+      if (command.includes("sleep 600")) resolve();
+    };
+  });
+  const interrupt = new AbortController();
+  const synced = sidecar.sync(interrupt.signal).catch((error) => error);
+  await begun;
+  interrupt.abort(new Error("interrupted"));
+  assert.is((await synced).message, "interrupted");
+  await provider.close();
+  assert.equal([hosts.there.size, provider.tally().left], [0, []]);
+});
+
 test("create({fresh}) makes everything anew, once for all lanes of the host", async () => {
   const { provider, hosts, tree } = await begin({ lanesPerHost: 2 });
   for (const worker of [0, 1]) await provider.create({ worker }, never);
