@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { SidecanaryError } from "../errors.ts";
 import { UNMEASURED_BUDGET_MS } from "../variants/budgets.ts";
 import type { CampaignRequest, ProjectCommand } from "../variants/campaign-request.ts";
 import type { ProjectConfig } from "./config/project-config.ts";
@@ -45,7 +46,8 @@ export type Settings =
  * Flags before `sidecanary.json` before defaults.
  *
  * @param available how many processors this process may use
- * @throws RangeError when a text means nothing
+ * @throws SidecanaryError `usage` when sidecars do not go together
+ * @throws RangeError when another text means nothing
  */
 export function settingsFrom(
   flags: SettingFlags,
@@ -53,7 +55,7 @@ export function settingsFrom(
   available: number,
 ): Settings {
   const { baseline } = flags;
-  const choice = parseSidecars(sidecarsOf(flags, config));
+  const choice = choiceOf(sidecarsOf(flags, config));
   const timeoutMs = flags.timeout ?? ms(config.timeout) ?? null;
   return {
     workers: workersFor(choice, flags.jobs ?? config.jobs ?? "auto", available),
@@ -98,6 +100,21 @@ function sidecarsOf({ sidecar = [] }: SettingFlags, config: ProjectConfig): read
   if (sidecar.length > 0) return sidecar;
   const { sidecar: ofConfig = [] } = config;
   return typeof ofConfig === "string" ? [ofConfig] : ofConfig;
+}
+
+/** Each one is fine by itself where it is read; only together they may mean nothing. */
+function choiceOf(sidecars: readonly string[]): SidecarChoice {
+  try {
+    return parseSidecars(sidecars);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new SidecanaryError(
+      "usage",
+      `--sidecar: ${error.message}`,
+      { option: "--sidecar" },
+      error,
+    );
+  }
 }
 
 /** Machines that the user names have the lanes that they have. */

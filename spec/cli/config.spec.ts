@@ -229,6 +229,17 @@ test("settingsFrom() has as many workers as the named machines have lanes, and n
   assert.is(settingsFrom({ baseline: "run", sidecar: docker, jobs: "9" }, {}, 16).workers, 9);
 });
 
+test("settingsFrom() refuses sidecars that do not go together as usage, wherever they stand", () => {
+  const both = ["ssh://me@a", "local"];
+  const flags = refusal(() => settingsFrom({ baseline: "run", sidecar: both }, {}, 1));
+  const file = refusal(() => settingsFrom({ baseline: "run" }, { sidecar: both }, 1));
+  for (const found of [flags, file]) {
+    assert.ok(found.startsWith("usage: ") && found.includes("do not go together"), found);
+  }
+  const lanes = refusal(() => settingsFrom({ baseline: "run" }, { sidecar: "ssh://a?lanes=0" }, 1));
+  assert.ok(lanes.startsWith("usage: ") && lanes.includes("lanes"), lanes);
+});
+
 test("settingsFrom() prefers a flag to sidecanary.json to the default", () => {
   const config = {
     jobs: "50%",
