@@ -7,13 +7,31 @@ export interface Explanation extends Evidence {
   readonly sentence: string;
 }
 
-/** Explains the state of a trial. */
+/** What the version's own state adds: the fields of this name of a `canary-version`'s context. */
+export interface HeldState {
+  /** Who or what holds it, and why; `null` where it is not held. */
+  readonly held: { readonly by: string; readonly reason: string } | null;
+  /** The promotion that waits for RESUME. */
+  readonly waiting: object | null;
+}
+
+/**
+ * Explains the state of a trial.
+ *
+ * @param version the context of the version's actor
+ * @default version not held
+ */
 export function explain<State extends JudgedState>(
   judge: Judge<State>,
   state: State,
+  version: HeldState = { held: null, waiting: null },
 ): Explanation {
   const evidence = judge.evidence(state);
-  return { ...evidence, sentence: sentenceOf(evidence) };
+  const { held, waiting } = version;
+  const parts = [sentenceOf(evidence)];
+  if (held !== null) parts.push(`Held by ${held.by}: ${held.reason}.`);
+  if (waiting !== null) parts.push("The judge would promote it; that waits for RESUME.");
+  return { ...evidence, sentence: parts.join(" ") };
 }
 
 /** The text for a judge's evidence, such as history keeps. */

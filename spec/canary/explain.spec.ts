@@ -83,6 +83,15 @@ test("explain says why a canary is held", () => {
   assert.match(undecided.sentence, /held since outcome 40: undecided at the horizon/);
 });
 
+test("explain says who holds a canary, and that its promotion waits", () => {
+  const judge = bettingJudge(bettingPolicy());
+  const held = { by: "person:ann", reason: "release freeze" };
+  const { sentence } = explain(judge, judge.start(), { held, waiting: null });
+  assert.match(sentence, /Held by person:ann: release freeze\.$/);
+  const waits = explain(judge, judge.start(), { held, waiting: {} }).sentence;
+  assert.match(waits, /freeze\. The judge would promote it; that waits for RESUME\.$/);
+});
+
 test("explain speaks for the judge margin too, and for evidence out of history", () => {
   const judge = marginJudge(marginPolicy({ minOutcomes: 4 }));
   const some = judge.fold(judge.start(), times(2, ofCurrent(1), ofCanary(0))).state;

@@ -1,3 +1,4 @@
+import { SidecanaryError } from "../../errors.ts";
 import type { BettingPolicy } from "../policy.ts";
 import { bettingEvidence } from "./betting-evidence.ts";
 import type { Judge, JudgedOutcome, JudgedState, TrialStart } from "./judge.ts";
@@ -164,6 +165,14 @@ export function bettingJudge(policy: BettingPolicy): Judge<BettingState> {
 
 function startBetting({ history, since }: TrialStart, isHigherBetter: boolean): BettingState {
   const known = history !== undefined && history.count > 0 ? history : { mean: 0.5, count: 2 };
+  if (!(known.mean >= 0 && known.mean <= 1 && Number.isFinite(known.count))) {
+    throw new SidecanaryError(
+      "input-invalid",
+      `Cannot begin a trial: the history's mean is ${known.mean} over ${known.count} outcomes. ` +
+        "Give a mean from 0 to 1, or no history.",
+      { source: "history", field: "mean" },
+    );
+  }
   return {
     judge: "betting",
     priorMean: isHigherBetter ? known.mean : 1 - known.mean,

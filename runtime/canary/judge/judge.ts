@@ -76,7 +76,11 @@ export interface Folded<State> {
 export interface Judge<State extends JudgedState = JudgedState> {
   /** As in the policy. */
   readonly name: string;
-  /** The state before the first outcome. */
+  /**
+   * The state before the first outcome.
+   *
+   * @throws {SidecanaryError} `input-invalid` when the history's mean is no score
+   */
   start(begin?: TrialStart): State;
   /**
    * The state after these outcomes; `state` itself is not changed. From the verdict on, outcomes are

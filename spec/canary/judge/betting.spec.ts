@@ -100,6 +100,19 @@ test("betting rejects a dead canary as soon as it has its outcomes, and keeps th
   assert.is(state.late, 5);
 });
 
+test("history counts for its outcomes, up to twenty, and one that is no score is refused", () => {
+  const judge = bettingJudge(bettingPolicy());
+  const begin = (mean: number, count: number) => {
+    const { priorMean, priorWeight } = judge.start({ history: { mean, count } });
+    return [priorMean, priorWeight];
+  };
+  assert.equal(begin(0.9, 7), [0.9, 7]);
+  assert.equal(begin(0.9, 700), [0.9, 20]);
+  assert.equal(begin(0.9, 0), [0.5, 2]);
+  assert.throws(() => begin(1.1, 7), /mean is 1.1/);
+  assert.throws(() => begin(Number.NaN, 7), /mean is NaN/);
+});
+
 test("betting promotes what is proven to be no worse", () => {
   const judge = bettingJudge(bettingPolicy({ promoteMargin: 0.1 }));
   const { verdict } = judge.fold(judge.start(), times(300, ofCanary(1), ofCurrent(0.8)));
