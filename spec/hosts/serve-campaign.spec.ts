@@ -76,8 +76,8 @@ test(
       const ran = await runOn("own", at, args);
       assert.equal(verdictsOf(reportOf(ran)), shVerdicts(20), ran.stderr);
       assert.match(ran.stderr, "Going on with an unfinished run");
-    // Found again by their names.
-    assert.is(host.created.length, 2);
+      // Found again by their names.
+      assert.is(host.created.length, 2);
       assert.equal([...host.destroyed].sort(), [...host.created].sort());
       assert.equal(host.instances(), []);
     } finally {

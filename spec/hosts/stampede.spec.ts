@@ -46,7 +46,11 @@ test(`${COUNT} sidecars boot at once though half of the first connections are lo
       warnings: report.warnings.length,
     }));
     assert.equal(verdictsOf(report), shVerdicts(COUNT), ran.stderr);
-    assert.equal(report.sidecars, { created: COUNT, destroyed: COUNT, left: [] });
+    // A machine that is busy for long may make one sidecar anew: what counts is that none stays.
+    const { created, destroyed, left } = report.sidecars;
+    assert.equal([destroyed, left], [created, []]);
+    assert.ok(created >= COUNT, ran.stderr);
+    assert.is(host.created.length, created);
     assert.equal([...host.destroyed].sort(), [...host.created].sort());
     assert.is(new Set(host.created).size, host.created.length);
     assert.equal(host.instances(), []);
