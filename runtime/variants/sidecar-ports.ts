@@ -50,7 +50,7 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
           report(session, { type: "sync", sidecar: name, ...progress });
         });
       } catch (error) {
-        throw workFailureOf(error);
+        throw bootFailureOf(error);
       }
     }),
 
@@ -155,8 +155,9 @@ function made({ sidecar }: Worker): Sidecar {
   return sidecar;
 }
 
-/** What a provider threw while a sidecar came up or went away. */
+/** What a provider or a sidecar threw while it came up or went away. */
 function bootFailureOf(error: unknown): Failure {
+  if (isFailure(error)) return error;
   return isSidecanaryError(error, "host-failed") ? bootFailure(error) : failureOf(error);
 }
 

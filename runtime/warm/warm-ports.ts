@@ -1,9 +1,6 @@
 import { fromCallback, fromPromise } from "xstate";
-import type { Failure } from "../../machines/failure.ts";
 import type { SidecarPorts } from "../../machines/sidecar/ports.ts";
 import type { JsonValue } from "../../machines/ports.ts";
-import { isSidecanaryError } from "../errors.ts";
-import type { HostFault } from "../host-fault.ts";
 import type { Host } from "../sidecars/host.ts";
 import { bootFailure, hostFailed, workFailure } from "../sidecars/host-failed.ts";
 import type { HostProvider, HostRef } from "../sidecars/host-provider.ts";
@@ -32,9 +29,6 @@ export interface WarmPortsContext {
   /** The connections of this process, by actor. */
   readonly links: Map<string, WarmLink>;
 }
-
-/** Dialling again does not help: there is nothing there, or nothing that can be woken. */
-const REPLACED: readonly HostFault[] = ["gone", "not-found", "paused", "outdated"];
 
 /** The ports of the sidecar machine for one warm sidecar, whose payload is delivered when it is used. */
 export function warmPorts({ providerOf, links }: WarmPortsContext): SidecarPorts {
@@ -78,14 +72,14 @@ export function warmPorts({ providerOf, links }: WarmPortsContext): SidecarPorts
       try {
         await dial(input.sidecar, specOf(input.spec), refOf(input.endpoint), signal);
       } catch (error) {
-        throw attachFailure(error);
+        throw workFailure(error);
       }
     }),
 
     watch: fromCallback(({ input, sendBack }) => {
       const link = links.get(input.sidecar);
       const disconnected = (error: unknown) =>
-        sendBack({ type: "DISCONNECTED", failure: attachFailure(error) });
+        sendBack({ type: "DISCONNECTED", failure: workFailure(error) });
       let isOver = false;
       const follow = (now: WarmLink): void => {
         void now.host.closed.then((error) => {
@@ -142,13 +136,6 @@ export async function hangUp(links: Map<string, WarmLink>, id: string): Promise<
   const link = links.get(id);
   links.delete(id);
   await link?.host.close();
-}
-
-/** A failure to dial a sidecar that has been up: a refused connection is no reason to replace it. */
-function attachFailure(error: unknown): Failure {
-  const failure = workFailure(error);
-  const isGone = isSidecanaryError(error, "host-failed") && REPLACED.includes(error.details.fault);
-  return isGone ? { ...failure, class: "sidecar-lost" } : failure;
 }
 
 function notConnected(host: string): Error {

@@ -105,6 +105,46 @@ test("runCampaign() ends as failed with the last cause where no host can be made
   assert.equal(hosts.asked.length, 2);
 });
 
+test("runCampaign() makes another host where the first is gone before it was up", async () => {
+  const repo = await project();
+  const shells = shellHosts(await tempDir(), { disposable: true });
+  let dials = 0;
+  const hosts: HostProvider = {
+    ...shells,
+    connect: async (ref, signal) => {
+      dials++;
+      if (shells.asked.length === 1) {
+        throw hostFailed("It sleeps", { host: ref.name, fault: "paused", kind: "reconnect" });
+      }
+      // A new one that needs longer is no reason to make yet another.
+      if (dials < 4) throw hostFailed("No", { host: "x", fault: "refused", kind: "while-booting" });
+      return await shells.connect(ref, signal);
+    },
+  };
+  const { report } = await campaign(repo, VARIANTS, {
+    workers: 2,
+    hosts: choice(hosts, 2),
+    random: () => 0.999,
+  });
+  assert.equal(verdicts(report), EXPECTED);
+  assert.equal(report.sidecars, { created: 2, destroyed: 2, left: [] });
+});
+
+test("runCampaign() runs a setup that fails once, and tells its output", async () => {
+  const repo = await project();
+  const hosts = shellHosts(await tempDir(), { disposable: true });
+  const ran = join(await tempDir(), "ran");
+  const setup = { command: `echo x >> '${ran}'; echo no such package; exit 3`, lockFiles: [] };
+  const { report } = await campaign(repo, VARIANTS, {
+    workers: 1,
+    hosts: { ...choice(hosts), setup },
+  });
+  assert.is(report.end, "failed");
+  assert.is(readFileSync(ran, "utf8"), "x\n");
+  assert.ok(report.warnings.some((warning) => warning.includes("no such package")));
+  assert.equal(report.sidecars, { created: 1, destroyed: 1, left: [] });
+});
+
 test("runCampaign() tells of a host that could not be destroyed, by name", async () => {
   const repo = await project();
   const hosts = shellHosts(await tempDir());

@@ -6,6 +6,7 @@ import { type PayloadPacker, payloadPacker } from "../../sync/payload-packer.ts"
 import type { Payload } from "../../sync/payload.ts";
 import { readEntries } from "../../sync/read-entries.ts";
 import { TreeHash } from "../../sync/tree-hash.ts";
+import { bootFailure } from "../host-failed.ts";
 import { parseHostName } from "../host-name.ts";
 import type { HostProvider, HostRef } from "../host-provider.ts";
 import type {
@@ -93,6 +94,8 @@ class Remote implements Provider {
   readonly #options: RemoteOptions;
   readonly #places = new Map<number, RemotePlace>();
   readonly #lanes = new Map<number, Lane>();
+  /** The generations that turned out to be lost before a worker had its lane there. */
+  readonly #lostAt = new Map<number, number>();
   readonly #making = new Set<Promise<Sidecar>>();
   /** Hosts that may be there, by name. */
   readonly #left = new Set<string>();
@@ -195,9 +198,18 @@ class Remote implements Provider {
     const place = this.#placeOf(worker);
     const before = this.#lanes.get(worker);
     if (spec.fresh === true) {
-      await place.replace(before?.generation ?? place.generation, signal);
+      // A new one that only needs longer to come up is not replaced again.
+      const lost = this.#lostAt.get(worker) ?? before?.generation ?? place.generation;
+      await place.replace(lost, signal);
     }
-    this.#kinds.add((await place.connect(signal)).lanes);
+    try {
+      this.#kinds.add((await place.connect(signal)).lanes);
+      this.#lostAt.delete(worker);
+    } catch (error) {
+      const isLost = bootFailure(error).class === "sidecar-lost";
+      if (isLost) this.#lostAt.set(worker, place.generation);
+      throw error;
+    }
     before?.sidecar.forget();
     const { payload, graceMs = GRACE_MS, ttlMs, clock, lanesPerHost } = this.#options;
     const { lane } = placeOfWorker(worker, lanesPerHost);
