@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { SidecanaryError } from "../../errors.ts";
@@ -85,6 +85,8 @@ export async function sidecarServe(
     cert: await readText(at(tlsCert), "--tls-cert"),
     key: await readSecret(at(tlsKey), "--tls-key"),
   };
+  const expose = (options.expose ?? []).map(at);
+  for (const path of expose) await checkExposed(path);
   const secrets = [tokenFile, tlsKey].flatMap((path) => path === undefined ? [] : [at(path)]);
   const host = await startSidecarHost({
     listen,
@@ -95,7 +97,7 @@ export async function sidecarServe(
     isolation: {
       network: options.network ?? "none",
       sharedUserUnsafe: options.sharedUserUnsafe ?? false,
-      expose: (options.expose ?? []).map(at),
+      expose,
       hide: secrets,
     },
     limits: options.limits ?? {},
@@ -110,6 +112,18 @@ export async function sidecarServe(
   const stopped = host.instances();
   await host.close();
   return { url: host.url, hostKey: host.hostKey, isolation: host.isolation, stopped };
+}
+
+/** Told here: a missing folder says nothing of whether instances can be kept apart. */
+async function checkExposed(path: string): Promise<void> {
+  try {
+    await realpath(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new SidecanaryError("usage", `--expose "${path}" cannot be read: ${code}`, {
+      option: "--expose",
+    }, error);
+  }
 }
 
 function checkUrl(text: string): string {

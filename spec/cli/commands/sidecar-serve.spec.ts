@@ -81,6 +81,12 @@ const REFUSED:
     [{ listen: "0.0.0.0:0" }, { SIDECANARY_SERVE_TOKEN: TOKEN }, "usage", "--insecure-http"],
     [{ tlsCert: "a" }, {}, "usage", "--tls-key"],
     [{ publicUrl: "ftp://a" }, { SIDECANARY_SERVE_TOKEN: TOKEN }, "usage", "--public-url"],
+    [
+      { expose: ["nowhere"], sharedUserUnsafe: false },
+      { SIDECANARY_SERVE_TOKEN: TOKEN },
+      "usage",
+      "--expose",
+    ],
     [{ limits: { idleMs: -1 } }, { SIDECANARY_SERVE_TOKEN: TOKEN }, "usage", "idleMs"],
   ];
 for (const [options, env, code, words] of REFUSED) {
