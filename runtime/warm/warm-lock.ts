@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { pause } from "../pause.ts";
 import { currentOwner, type Owner, ownerState } from "../sidecars/local/owner.ts";
 import type { Store } from "../store/store.ts";
 import { WarmRecords } from "./warm-records.ts";
@@ -82,18 +83,4 @@ export async function lockWarm(options: WarmLockOptions): Promise<WarmLock> {
 function isAlive({ owner, beat }: LockRow, now: number): boolean {
   const state = ownerState(owner);
   return state === "alive" || (state === "unknown" && now - beat < PATIENCE_MS);
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clock.clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = clock.setTimeout(() => {
-      signal.removeEventListener("abort", leave);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", leave, { once: true });
-  });
 }

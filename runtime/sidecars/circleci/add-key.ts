@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { isSidecanaryError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import type { Random } from "../../random.ts";
-import { pause } from "./pause.ts";
 import type { KeyAdded, SidecarApi } from "./sidecar-api.ts";
 
 /** What is needed to let a key into a sidecar. */

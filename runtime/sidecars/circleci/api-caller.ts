@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import { isSidecanaryError, type SidecanaryError } from "../../errors.ts";
 import type { HostFault } from "../../host-fault.ts";
+import { pause } from "../../pause.ts";
 import type { Random } from "../../random.ts";
 import { hostFailed } from "../host-failed.ts";
 import { exchange, type HttpAnswer, type HttpRequest } from "./exchange.ts";
-import { pause } from "./pause.ts";
 import { retryAfterMs as parseRetryAfter } from "../../ssh/retry-after.ts";
 import { statusFault } from "./status-fault.ts";
 import { timeLimit } from "./time-limit.ts";

@@ -4,6 +4,7 @@ import type { HostFault } from "../../host-fault.ts";
 import type { Random } from "../../random.ts";
 import type { HostKeyPins } from "../../ssh/pinned-host-keys.ts";
 import type { SshIdentity } from "../../ssh/ssh-identity.ts";
+import { unlessAborted } from "../../unless-aborted.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
 import { parseHostName } from "../host-name.ts";
@@ -251,14 +252,4 @@ function messageOf(error: unknown): string {
 
 function expiry({ name }: Instance): number {
   return parseHostName(name)?.expiresAt ?? 0;
-}
-
-/** Stops waiting when aborted; `work` goes on. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

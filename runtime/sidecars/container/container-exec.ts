@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../../clock.ts";
 import { isSidecanaryError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import { hostFailed } from "../host-failed.ts";
 import type { HostExec, HostExit } from "../host.ts";
 import type { ContainerApi } from "./container-api.ts";
@@ -183,7 +184,7 @@ export async function exitCode(
     const code = field(answer.body, "ExitCode");
     if (field(answer.body, "Running") === false && typeof code === "number") return code;
     if (broken !== undefined && look > LOOKS_AT_BROKEN) throw broken;
-    await pause(wait, clock, signal);
+    await pause(clock, wait, signal);
     wait = Math.min(wait * 2, LONGEST_LOOK_MS);
   }
 }
@@ -215,21 +216,6 @@ async function drained(stream: Duplex): Promise<void> {
     stream.on("drain", done);
     stream.on("close", done);
     if (stream.destroyed) done();
-  });
-}
-
-async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const whenAborted = () => {
-      clock.clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = clock.setTimeout(() => {
-      signal.removeEventListener("abort", whenAborted);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", whenAborted, { once: true });
   });
 }
 

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type Clock, systemClock } from "../../clock.ts";
+import { unlessAborted } from "../../unless-aborted.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
 import { parseHostName } from "../host-name.ts";
@@ -257,10 +258,7 @@ class ContainerHosts implements HostProvider {
     const { image, onPull = () => {} } = this.#options;
     this.#pull ??= pullImage(api, image, onPull, this.#closed.signal)
       .finally(() => this.#pull = undefined);
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
-    await Promise.race([this.#pull, aborted]);
+    await unlessAborted(this.#pull, signal);
   }
 
   async #requireTools(host: Host, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { PayloadPacker } from "../../sync/payload-packer.ts";
 import { nextTurn } from "../../next-turn.ts";
 import { SidecanaryError } from "../../errors.ts";
+import { unlessAborted } from "../../unless-aborted.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
 import { formatHostName, isSameHost, parseHostName } from "../host-name.ts";
@@ -429,18 +430,4 @@ function parseDate(text: string): number {
   const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(text) ?? [];
   const [year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
   return Date.UTC(year, month - 1, day, hour, minute, second);
-}
-
-/** Leaves `work` alone when `signal` fires: others wait for it too. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let leave: () => void = () => {};
-  const left = new Promise<never>((_, reject) => {
-    leave = () => reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-  });
-  try {
-    return await Promise.race([work, left]);
-  } finally {
-    signal.removeEventListener("abort", leave);
-  }
 }

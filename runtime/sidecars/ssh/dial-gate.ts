@@ -1,4 +1,6 @@
 import type { Clock } from "../../clock.ts";
+import { pause } from "../../pause.ts";
+import { unlessAborted } from "../../unless-aborted.ts";
 
 /**
  * Servers that are asked too often answer nobody: sshd drops what comes at once (`MaxStartups`), and
@@ -33,13 +35,16 @@ export class DialGate {
     const tail = before.then(() => over);
     this.#tails.set(host, tail);
     try {
-      await unlessAborted(signal, before);
+      await unlessAborted(before, signal);
       const wait = (this.#notBefore.get(host) ?? 0) - this.#clock.now();
-      if (wait > 0) await this.#sleep(wait, signal);
+      if (wait > 0) await pause(this.#clock, wait, signal);
       return await dial();
     } finally {
       leave();
-      if (this.#tails.get(host) === tail) this.#tails.delete(host);
+      // Whoever gave up while it waited is over before the dials in front of it.
+      void tail.then(() => {
+        if (this.#tails.get(host) === tail) this.#tails.delete(host);
+      });
     }
   }
 
@@ -51,33 +56,5 @@ export class DialGate {
   /** Whoever logged in may come again at once. */
   welcome(host: string): void {
     this.#notBefore.delete(host);
-  }
-
-  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    let timer: unknown;
-    try {
-      await unlessAborted(
-        signal,
-        new Promise<void>((resolve) => timer = this.#clock.setTimeout(resolve, ms)),
-      );
-    } finally {
-      this.#clock.clearTimeout(timer);
-    }
-  }
-}
-
-async function unlessAborted(signal: AbortSignal, wait: Promise<void>): Promise<void> {
-  let stop: () => void = () => {};
-  try {
-    await Promise.race([
-      wait,
-      new Promise<never>((_, reject) => {
-        stop = () => reject(signal.reason as Error);
-        signal.addEventListener("abort", stop, { once: true });
-      }),
-    ]);
-    signal.throwIfAborted();
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
 import { VirtualClock } from "../../../runtime/engine/virtual-clock.ts";
+import { nextTurn } from "../../../runtime/next-turn.ts";
 import { AUTHENTICATION_PAUSE_MS, DialGate } from "../../../runtime/sidecars/ssh/dial-gate.ts";
 import { suite } from "../../harness.ts";
 
@@ -42,6 +43,24 @@ test("pass() lets one dial at a time go to a host, and others to other hosts", a
   two.end();
   await second;
   assert.is(log.at(-1), "two");
+});
+
+test("pass() lets nobody beside a dial after one that was given up in the queue", async () => {
+  const gate = new DialGate(new VirtualClock());
+  const log: string[] = [];
+  const first = dial("one", log);
+  const one = gate.pass("a", signal, first.run);
+  const abort = new AbortController();
+  const given = gate.pass("a", abort.signal, dial("never", log).run).catch(() => "given up");
+  abort.abort(new Error("given up"));
+  assert.is(await given, "given up");
+  const last = gate.pass("a", signal, () => Promise.resolve(log.push("last")));
+  await nextTurn();
+  assert.equal(log, ["one"]);
+  first.end();
+  await one;
+  await last;
+  assert.equal(log, ["one", "last"]);
 });
 
 test("pass() goes on after a dial that failed, and after one that was given up", async () => {
