@@ -60,7 +60,8 @@ export class Pool {
       distrust: (key, why) => this.#distrust(key, why),
       halt: (message) => this.#halt({ reason: "void", message }),
       failed: (error) => this.failed(error),
-      onSettled: () => this.#wake(),
+      // It may have taken verdicts back after its worker was given back: nobody else starts them.
+      onSettled: () => this.#fill(),
     });
   }
 
@@ -81,7 +82,10 @@ export class Pool {
     const closing = performance.now();
     const { commandMs, verdicts } = metrics;
     report(this.#session, { type: "phase", phase: "closing" });
-    while (!this.#isOver() && await this.#controls.checkDoubted()) await this.#quiet();
+    while (!this.#isOver() && await this.#controls.checkDoubted()) {
+      this.#fill();
+      await this.#quiet();
+    }
     // What ran meanwhile is no part of the running phase.
     Object.assign(metrics, { commandMs, verdicts });
     metrics.phases.closingMs += performance.now() - closing;

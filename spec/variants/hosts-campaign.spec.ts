@@ -1,8 +1,9 @@
 import * as assert from "uvu/assert";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
+import { parseHostName } from "../../runtime/sidecars/host-name.ts";
 import type { HostProvider } from "../../runtime/sidecars/host-provider.ts";
 import type { HostsChoice } from "../../runtime/variants/campaign-request.ts";
 import { suite } from "../harness.ts";
@@ -85,6 +86,41 @@ test("runCampaign() runs a variant elsewhere when its host is gone for good", as
   assert.equal(verdicts(report), ["slow killed", ...EXPECTED]);
   assert.equal(report.sidecars.left, []);
   assert.is(hosts.there.size, 0);
+});
+
+test("runCampaign() finds elsewhere what a host lost in the closing check had said", async () => {
+  const repo = await project();
+  const dir = await tempDir();
+  const hosts = shellHosts(await tempDir(), { disposable: true });
+  const [closing, began, done] = ["closing", "began", "done"].map((each) => join(dir, each));
+  // Each worker has one of the kills, and only the first one's check does not end.
+  const run = `cd '${dir}'; own=$OLDPWD; value=$(cat "$own/value")
+    case $value in
+      2 | 3) : > v$value; until [ -e v2 ] && [ -e v3 ]; do sleep 0.02; done ;;
+      1) if [ -e closing ] && [ "$SIDECANARY_WORKER" = 0 ]; then : > began; sleep 60; fi ;;
+    esac
+    cd "$own" && sh test.sh && if [ -e '${closing}' ]; then : > '${done}'; fi`;
+  const running = campaign(repo, [variant("a", "value", "2"), variant("b", "value", "3")], {
+    workers: 2,
+    hosts: choice(hosts),
+    commands: [{ name: "test", run }],
+    onProgress: (each) => {
+      if (each.type === "phase" && each.phase === "closing") writeFileSync(`${closing}`, "");
+    },
+  });
+  await until("one check runs", () => existsSync(`${began}`));
+  await until("the other one has ended", () => existsSync(`${done}`));
+  hosts.onCreate = () => {
+    throw hostFailed("No more", { host: "shells", fault: "unauthorised", kind: "never" });
+  };
+  for (const name of [...hosts.there.keys()]) {
+    if (parseHostName(name)?.index === 0) hosts.there.delete(name);
+  }
+  hosts.cut();
+  const { report, progress } = await running;
+  assert.is(progress.filter(({ type }) => type === "revoked").length, 1);
+  assert.equal(verdicts(report), ["a killed", "b killed"]);
+  assert.ok(report.complete);
 });
 
 test("runCampaign() ends as failed with the last cause where no host can be made", async () => {
