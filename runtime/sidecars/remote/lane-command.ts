@@ -57,6 +57,14 @@ end_run() {
   fence "$L"
 }
 
+# Ends what a command left where the files that tell of it were removed, by itself or by others.
+end_orphans() {
+  [ ! -d "$R" ] || return 1
+  if [ "$LANE_KIND" = overlay ]; then same "$inner" "$innerstart" && kill -s KILL "$inner"
+  elif [ "$LANE_GROUPS" != none ]; then group_lives "$p" && kill -s KILL -- "-$p"; fi
+  return 0
+}
+
 LANE_LAUNCH='cd -- "$1" || exit 126; m=$2 c=$3; shift 3
 exec env "$@" sh -c '"'"'printf s > "$1" || exit 126; exec sh -c "$2"'"'"' sh "$m" "$c"'
 
@@ -85,14 +93,14 @@ supervise() {
     while [ "$i" -lt "$budget" ]; do
       sleep 1; i=$((i + 1)); limit_log "$R/out" "$max" "$keep"; limit_log "$R/err" "$max" "$keep"
     done
-    end_run "$R" timeout ) </dev/null >/dev/null 2>&1 3<&- & w=$!
+    end_orphans || end_run "$R" timeout ) </dev/null >/dev/null 2>&1 3<&- & w=$!
   ( trap '' HUP PIPE; while read -r _; do :; done <&3
     i=0
     while [ "$i" -lt "$grace" ]; do
       sleep 1; i=$((i + 1)); a=
       read -r a astart 2>/dev/null < "$R/attached" && same "$a" "$astart" && i=0
     done
-    end_run "$R" vanished ) </dev/null >/dev/null 2>&1 & v=$!
+    end_orphans || end_run "$R" vanished ) </dev/null >/dev/null 2>&1 & v=$!
   interrupted=; wait "$p" 2>/dev/null; code=$?
   while [ -n "$interrupted" ]; do
     interrupted=; wait "$p" 2>/dev/null; again=$?
@@ -105,7 +113,7 @@ supervise() {
   why= ; read -r why 2>/dev/null < "$R/why"
   # Whoever ended it may have been stopped by the lines above.
   [ -z "$why" ] || fence "$L"
-  [ -d "$R" ] || fail lost "the sandbox was removed"
+  ! end_orphans || fail lost "the sandbox was removed"
   what="exit $code"
   if [ -n "$why" ]; then what="$why 0"
   elif ! alive; then what="gone 0"

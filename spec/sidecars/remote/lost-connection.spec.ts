@@ -58,6 +58,25 @@ for (const lanes of ["any", "warm"] as const) {
     await sandbox.close();
   });
 
+  test("run() whose workspace was removed is lost, and leaves no process", async () => {
+    const { tree, sidecar } = await begin();
+    const [ended, timed] = [uniqueSleep(), uniqueSleep()];
+    const workspaces = join(tree.scratch, "sidecanary");
+    const remove = `rm -rf '${workspaces}'/*/lanes`;
+    const first = await sidecar.open(undefined, never);
+    const left = await first.run(`sleep ${ended} & ${remove}`, options({ key: "k" }));
+    assert.is(left.kind, "lost");
+    await until("what it left has ended", () => processesWith(ended).length === 0);
+    const other = await begin({ graceMs: 1000 });
+    const second = await other.sidecar.open(undefined, never);
+    const late = await second.run(
+      `rm -rf '${join(other.tree.scratch, "sidecanary")}'/*/lanes; exec sleep ${timed}`,
+      options({ key: "k", timeoutMs: 1000 }),
+    );
+    assert.is(late.kind, "timeout");
+    await until("the command has ended", () => processesWith(timed).length === 0);
+  });
+
   test("run() answers what ended while nobody listened", async () => {
     const { tree, hosts, sidecar } = await begin();
     const sandbox = await sidecar.open(undefined, never);
