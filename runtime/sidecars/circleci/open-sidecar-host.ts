@@ -6,6 +6,7 @@ import { fileHostKeyPins } from "../../ssh/pinned-host-keys.ts";
 import type { HostProvider } from "../host-provider.ts";
 import type { OpenHostsOptions } from "../open-hosts.ts";
 import type { ApiAccess } from "./api-caller.ts";
+import { checkToken } from "./check-token.ts";
 import { createCircleciHosts } from "./circleci-hosts.ts";
 import { SidecarApi } from "./sidecar-api.ts";
 
@@ -16,7 +17,8 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
  * `SIDECANARY_TOKEN`, or the file that `SIDECANARY_TOKEN_FILE` names.
  *
  * @param target `https://host:port`; settings behind `?` are the caller's
- * @throws SidecanaryError `usage` where there is no token, or plain http would leave this machine
+ * @throws SidecanaryError `usage` where there is no token, or none that can be one, or plain http
+ *   would leave this machine
  */
 export async function openSidecarHost(
   target: string,
@@ -62,7 +64,10 @@ async function tokenOf(
   env: OpenHostsOptions["env"],
 ): Promise<Pick<ApiAccess, "token" | "tokenSource">> {
   const given = env["SIDECANARY_TOKEN"]?.trim();
-  if (given) return { token: given, tokenSource: "SIDECANARY_TOKEN" };
+  if (given) {
+    const tokenSource = "SIDECANARY_TOKEN";
+    return { token: checkToken(given, tokenSource), tokenSource };
+  }
   const path = env["SIDECANARY_TOKEN_FILE"];
   if (!path) {
     throw new SidecanaryError(
@@ -72,10 +77,12 @@ async function tokenOf(
       {},
     );
   }
+  let text: string;
   try {
-    return { token: (await readFile(path, "utf8")).trim(), tokenSource: path };
+    text = await readFile(path, "utf8");
   } catch (error) {
     const message = `Cannot read the token file ${path}: ${(error as Error).message}`;
     throw new SidecanaryError("usage", message, {}, error);
   }
+  return { token: checkToken(text.trim(), path), tokenSource: path };
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { SidecanaryError } from "../../errors.ts";
 import type { ApiAccess } from "./api-caller.ts";
+import { checkToken } from "./check-token.ts";
 
 /** A configuration file of chunk's that was read and parsed. */
 export interface ChunkFile {
@@ -80,7 +81,7 @@ function token(
 ): { readonly token: string; readonly tokenSource: string } {
   for (const source of ["CIRCLE_TOKEN", "CIRCLECI_TOKEN"]) {
     const value = first(env[source]);
-    if (value !== undefined) return { token: checked(value, source), tokenSource: source };
+    if (value !== undefined) return { token: checkToken(value, source), tokenSource: source };
   }
   const stored = first(parse(userFile, userConfig)?.circleCIToken);
   if (stored === undefined || userConfig === undefined) {
@@ -91,17 +92,7 @@ function token(
       {},
     );
   }
-  return { token: checked(stored, userConfig.path), tokenSource: userConfig.path };
-}
-
-/** It becomes a header as it is, and the message of that failure would show it. */
-function checked(token: string, source: string): string {
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new SidecanaryError(
-    "usage",
-    `The token of ${source} holds characters that no token has: copy it again`,
-    {},
-  );
+  return { token: checkToken(stored, userConfig.path), tokenSource: userConfig.path };
 }
 
 function baseUrl(text: string): string {
