@@ -43,6 +43,11 @@ export function wire(engine: Engine, host: CampaignHost): void {
   engine.register(provideCampaign(campaignPorts(hostOf)), { name: "campaign" });
   engine.on({ machine: "sidecar", type: "SIDECAR_LOST" }, async ({ id, actor, event }) => {
     const { by, failure } = event as unknown as Extract<SidecarEmitted, { type: "SIDECAR_LOST" }>;
+    if (failure.code !== PROCESS_ENDED) {
+      const name = sidecarName(session.provider.kind, actor);
+      const message = `Sidecar ${name} was lost and is made anew if it may be: ${failure.message}`;
+      report(session, { type: "warning", message });
+    }
     const holder = by === null ? undefined : holderOf(campaign, by);
     if (holder === undefined || failure.code === PROCESS_ENDED) return;
     const lost = { type: "LOST", sidecar: actor, failure: { ...failure } };

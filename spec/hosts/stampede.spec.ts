@@ -43,7 +43,7 @@ test(`${COUNT} sidecars boot at once though half of the first connections are lo
       gone: host.destroyed.length,
       sidecars: report.sidecars,
       variants: report.results.length,
-      warnings: report.warnings.length,
+      warnings: report.warnings,
     }));
     assert.equal(verdictsOf(report), shVerdicts(COUNT), ran.stderr);
     // A machine that is busy for long may make one sidecar anew: what counts is that none stays.
