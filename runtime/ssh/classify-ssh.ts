@@ -12,6 +12,12 @@ export interface SshFailure {
   readonly error: unknown;
 }
 
+/**
+ * How long to wait after a key was refused, in ms: whoever fails to log in again and again is banned
+ * (`PerSourcePenalties`, since OpenSSH 9.8).
+ */
+export const AUTHENTICATION_PAUSE_MS = 6_000;
+
 /** The reasons of SSH_MSG_DISCONNECT (RFC 4253 §11.1) that another connection may not meet. */
 const PASSING_REASONS = [7, 10, 11, 12];
 const PROTOCOL_ERROR = 2;
@@ -34,9 +40,11 @@ export function classifySsh({ phase, heard, agentFailed, error }: SshFailure): F
     case "client-timeout":
       return { fault: ready ? "frozen" : "dial-timeout", kind: "reconnect" };
     case "client-authentication":
-      return agentFailed
-        ? { fault: "no-agent", kind: "never" }
-        : { fault: "authentication", kind: "while-booting" };
+      return agentFailed ? { fault: "no-agent", kind: "never" } : {
+        fault: "authentication",
+        kind: "while-booting",
+        retryAfterMs: AUTHENTICATION_PAUSE_MS,
+      };
     case "handshake":
       return { fault: "no-common-algorithm", kind: "never" };
     case "protocol":

@@ -261,6 +261,8 @@ before("a key that the server does not know is authentication, while-booting", a
   const error = await failure(connectTo(server.port));
   if (!isSidecanaryError(error, "host-failed")) throw error;
   assert.equal([error.details.fault, error.details.kind], ["authentication", "while-booting"]);
+  // Whoever tries again waits, also where no gate of an adapter holds it back.
+  assert.is(error.details.retryAfterMs, 6_000);
   assert.is(error.message.includes("secret-token"), false);
   assert.match(error.message, "authorized_keys");
 });

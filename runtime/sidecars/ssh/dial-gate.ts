@@ -1,14 +1,12 @@
 import type { Clock } from "../../clock.ts";
 import { pause } from "../../pause.ts";
+import { AUTHENTICATION_PAUSE_MS } from "../../ssh/classify-ssh.ts";
 import { unlessAborted } from "../../unless-aborted.ts";
 
 /**
- * Servers that are asked too often answer nobody: sshd drops what comes at once (`MaxStartups`), and
- * bans whoever fails to log in again and again (`PerSourcePenalties`, since OpenSSH 9.8).
+ * Lets one dial at a time go to a host, and holds the next one back after a failure to log in. Servers
+ * that are asked too often answer nobody: sshd drops what comes at once (`MaxStartups`).
  */
-export const AUTHENTICATION_PAUSE_MS = 6000;
-
-/** Lets one dial at a time go to a host, and holds the next one back after a failure to log in. */
 export class DialGate {
   readonly #clock: Clock;
   readonly #tails = new Map<string, Promise<void>>();

@@ -1,7 +1,8 @@
 import * as assert from "uvu/assert";
 import { VirtualClock } from "../../../runtime/engine/virtual-clock.ts";
 import { nextTurn } from "../../../runtime/next-turn.ts";
-import { AUTHENTICATION_PAUSE_MS, DialGate } from "../../../runtime/sidecars/ssh/dial-gate.ts";
+import { DialGate } from "../../../runtime/sidecars/ssh/dial-gate.ts";
+import { AUTHENTICATION_PAUSE_MS } from "../../../runtime/ssh/classify-ssh.ts";
 import { suite } from "../../harness.ts";
 
 const test = suite("DialGate");
