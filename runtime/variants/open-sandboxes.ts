@@ -63,7 +63,6 @@ export async function openSandboxes(
         ttlMs: HOST_TTL_MS,
         ...(choice.setup === null ? {} : { setup: choice.setup }),
         clock,
-        random,
         onNotice,
       });
       provider = opened;

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
-import type { Random } from "../../random.ts";
 import { SidecanaryError } from "../../errors.ts";
 import { type PayloadPacker, payloadPacker } from "../../sync/payload-packer.ts";
 import type { Payload } from "../../sync/payload.ts";
@@ -65,7 +64,6 @@ export interface RemoteOptions {
    */
   readonly process?: string;
   readonly clock: Clock;
-  readonly random: Random;
   /** A sentence that people should see. */
   readonly onNotice: (message: string) => void;
 }

@@ -53,7 +53,6 @@ function withSweep(body: (provider: Provider, kit: ApiKit) => Promise<void>): ()
         lanesPerHost: 1,
         ttlMs: HOUR,
         clock,
-        random: () => 0,
         onNotice: () => {},
       });
       await body(provider, kit);

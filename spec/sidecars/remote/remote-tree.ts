@@ -2,7 +2,6 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { systemClock } from "../../../runtime/clock.ts";
-import { systemRandom } from "../../../runtime/random.ts";
 import type { HostExec } from "../../../runtime/sidecars/host.ts";
 import type { HostProvider } from "../../../runtime/sidecars/host-provider.ts";
 import type { Provider } from "../../../runtime/sidecars/provider.ts";
@@ -46,7 +45,6 @@ export async function remoteTree(
         ttlMs: 3_600_000,
         store,
         clock: systemClock,
-        random: systemRandom,
         onNotice: () => {},
         ...options,
         ...more,
