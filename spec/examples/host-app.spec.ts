@@ -29,7 +29,7 @@ test.before(async () => {
     platform: "node",
     target: "node20.19",
     // As in the published package: what hosts share stays outside, the rest comes along.
-    external: ["xstate", "libsql"],
+    external: ["xstate", "libsql", "cpu-features", "*.node"],
     logLevel: "error",
   });
   const manifest = { name: "sidecanary", version: "0.0.0", type: "module", exports: "./mod.js" };

@@ -11,6 +11,8 @@ export interface ShellHost extends Host {
    * and so is its standard input.
    */
   cut(): void;
+  /** Resolves when what was run has ended, also what ran on after the connection was lost. */
+  quiet(): Promise<void>;
 }
 
 /** How a {@link ShellHost} is made. */
@@ -33,6 +35,7 @@ export function shellHost({ name = "shell", env = {} }: ShellHostOptions = {}): 
       kind: "reconnect",
     });
   const cuts = new Set<() => void>();
+  const running = new Set<Promise<void>>();
   let ended = false;
   let close: (why: Error | undefined) => void = () => {};
   const closed = new Promise<Error | undefined>((resolve) => close = resolve);
@@ -44,8 +47,9 @@ export function shellHost({ name = "shell", env = {} }: ShellHostOptions = {}): 
   return {
     name,
     closed,
-    exec: (request) => ended ? Promise.reject(lost()) : exec(request, env, cuts, lost),
+    exec: (request) => ended ? Promise.reject(lost()) : exec(request, env, { cuts, running, lost }),
     cut: () => end(lost()),
+    quiet: async () => void await Promise.all(running),
     close: () => Promise.resolve(end(undefined)),
   };
 }
@@ -53,8 +57,11 @@ export function shellHost({ name = "shell", env = {} }: ShellHostOptions = {}): 
 async function exec(
   { command, stdin, onStdout, onStderr, signal }: HostExec,
   env: Readonly<Record<string, string>>,
-  cuts: Set<() => void>,
-  lost: () => Error,
+  { cuts, running, lost }: {
+    readonly cuts: Set<() => void>;
+    readonly running: Set<Promise<void>>;
+    readonly lost: () => Error;
+  },
 ): Promise<HostExit> {
   signal.throwIfAborted();
   const child = spawn("/bin/sh", ["-c", command], {
@@ -62,6 +69,11 @@ async function exec(
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const gone = new Promise<void>((resolve) => {
+    child.once("error", () => resolve());
+    child.once("exit", () => resolve());
+  }).finally(() => running.delete(gone));
+  running.add(gone);
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => fail = reject);
   const guarded = (take: ((chunk: Uint8Array) => void) | undefined) => (chunk: Uint8Array) => {
