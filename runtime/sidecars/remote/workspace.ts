@@ -80,7 +80,8 @@ export async function openWorkspace(
 
 /** Everything that the scripts of a workspace run, as POSIX has it, and git. */
 const OPEN = String.raw`
-for tool in git env sed cat cp mv rm mkdir chmod ls id od wc df find sleep touch; do
+for tool in git env sed cat cp mv rm mkdir rmdir chmod ls ln id od wc df dd find sleep touch date \
+  cut grep sort tail tr; do
   command -v "$tool" >/dev/null 2>&1 || fail "missing $tool"
 done
 say "git $(git version 2>/dev/null)"

@@ -35,7 +35,9 @@ async function failure(work: Promise<unknown>): Promise<SidecanaryError<"host-fa
 /** A folder of programs, all that POSIX has and a workspace needs, but for `without`. */
 async function programs(without: string): Promise<string> {
   const bin = await tempDir();
-  const names = "git env sed cat cp mv rm mkdir chmod ls id od wc df find sleep touch sh";
+  const names =
+    "git env sed cat cp mv rm mkdir rmdir chmod ls ln id od wc df dd find sleep touch " +
+    "date cut grep sort tail tr sh";
   for (const name of names.split(" ").filter((each) => each !== without)) {
     const found = (process.env["PATH"] ?? "").split(":").map((dir) => join(dir, name));
     const real = found.find((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
@@ -130,7 +132,8 @@ test("openWorkspace() needs git and the programs of POSIX alone", async () => {
 });
 
 test("openWorkspace() names the program that is missing", async () => {
-  for (const tool of ["git", "df"]) {
+  // Without sort, two trees would have one fingerprint and every revert would pass for proved.
+  for (const tool of ["git", "df", "sort", "tail"]) {
     const error = await failure((await machine({ PATH: await programs(tool) })).open());
     assert.equal([error.details.fault, error.details.kind], ["missing-tools", "never"]);
     assert.is(error.details.detail, tool);
