@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { readdir, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
 import { parseHostName } from "../../runtime/sidecars/host-name.ts";
@@ -88,38 +88,55 @@ test("runCampaign() runs a variant elsewhere when its host is gone for good", as
   assert.is(hosts.there.size, 0);
 });
 
-test("runCampaign() finds elsewhere what a host lost in the closing check had said", async () => {
+test("runCampaign() finds elsewhere what a host had said that is lost before its check", async () => {
   const repo = await project();
   const dir = await tempDir();
-  const hosts = shellHosts(await tempDir(), { disposable: true });
-  const [closing, began, done] = ["closing", "began", "done"].map((each) => join(dir, each));
-  // Each worker has one of the kills, and only the first one's check does not end.
-  const run = `cd '${dir}'; own=$OLDPWD; value=$(cat "$own/value")
-    case $value in
-      2 | 3) : > v$value; until [ -e v2 ] && [ -e v3 ]; do sleep 0.02; done ;;
-      1) if [ -e closing ] && [ "$SIDECANARY_WORKER" = 0 ]; then : > began; sleep 60; fi ;;
-    esac
-    cd "$own" && sh test.sh && if [ -e '${closing}' ]; then : > '${done}'; fi`;
-  const running = campaign(repo, [variant("a", "value", "2"), variant("b", "value", "3")], {
-    workers: 2,
-    hosts: choice(hosts),
-    commands: [{ name: "test", run }],
-    onProgress: (each) => {
-      if (each.type === "phase" && each.phase === "closing") writeFileSync(`${closing}`, "");
+  const shells = shellHosts(await tempDir(), { disposable: true });
+  const [last, go, checked] = ["last", "go", "checked"].map((each) => join(dir, each));
+  let gone: string | undefined, isNoticed = false;
+  const hosts: HostProvider = {
+    ...shells,
+    connect: async (ref, signal) => {
+      if (ref.name !== gone) return await shells.connect(ref, signal);
+      isNoticed = true;
+      await until("the other host was checked", () => existsSync(`${checked}`));
+      throw hostFailed("Not any more", { host: "x", fault: "authentication", kind: "never" });
     },
-  });
-  await until("one check runs", () => existsSync(`${began}`));
-  await until("the other one has ended", () => existsSync(`${done}`));
-  hosts.onCreate = () => {
-    throw hostFailed("No more", { host: "shells", fault: "unauthorised", kind: "never" });
   };
-  for (const name of [...hosts.there.keys()]) {
-    if (parseHostName(name)?.index === 0) hosts.there.delete(name);
-  }
-  hosts.cut();
+  // Each worker has one of the kills, and one of them the last variant.
+  const run = `case $(cat value)$(cat other) in
+      [23]1) : > '${dir}'/v$(cat value)
+        until [ -e '${dir}/v2' ] && [ -e '${dir}/v3' ]; do sleep 0.02; done ;;
+      12) echo "$SIDECANARY_WORKER" > '${last}.new'; mv '${last}.new' '${last}'
+        until [ -e '${go}' ]; do sleep 0.02; done ;;
+    esac
+    sh test.sh && if [ -e '${go}' ]; then : > '${checked}'; fi`;
+  const known = new Set<string>();
+  const running = campaign(
+    repo,
+    [variant("a", "value", "2"), variant("b", "value", "3"), variant("c", "other", "2")],
+    {
+      workers: 2,
+      hosts: choice(hosts),
+      commands: [{ name: "test", run }],
+      onProgress: (each) => {
+        if (each.type === "verdict") known.add(each.result.id);
+      },
+    },
+  );
+  await until("the kills are known", () => existsSync(`${last}`) && known.size === 2);
+  const busy = Number(readFileSync(`${last}`, "utf8"));
+  shells.onCreate = () => {
+    throw hostFailed("No more", { host: "x", fault: "unauthorised", kind: "never" });
+  };
+  gone = [...shells.there.keys()].find((name) => parseHostName(name)?.index !== busy);
+  shells.cut(gone);
+  await until("it is dialled again", () => isNoticed);
+  await rm(`${checked}`, { force: true });
+  await writeFile(`${go}`, "");
   const { report, progress } = await running;
   assert.is(progress.filter(({ type }) => type === "revoked").length, 1);
-  assert.equal(verdicts(report), ["a killed", "b killed"]);
+  assert.equal(verdicts(report), ["a killed", "b killed", "c survived"]);
   assert.ok(report.complete);
 });
 
