@@ -55,7 +55,10 @@ export function isUnread(error: NodeJS.ErrnoException): boolean {
  *
  * @param onBroken called with the first error of standard output
  */
-export function watchPipes(io: CliIo, onBroken: (error: NodeJS.ErrnoException) => void): void {
+export function watchPipes(
+  io: Pick<CliIo, "stdout" | "stderr">,
+  onBroken: (error: NodeJS.ErrnoException) => void,
+): void {
   let told = false;
   io.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (told) return;
