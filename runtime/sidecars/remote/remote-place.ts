@@ -290,11 +290,7 @@ export class RemotePlace {
     }
     const workspace = await openWorkspace(host, { name, signal });
     const { dir } = workspace;
-    const script = `mkdir -p -m 700 ${quoteWord(`${dir}/lanes`)} && cat > ${
-      quoteWord(`${dir}/lane.sh.new`)
-    } && mv -f ${quoteWord(`${dir}/lane.sh.new`)} ${quoteWord(`${dir}/lane.sh`)}`;
-    const put = await host.exec({ command: script, stdin: Buffer.from(LANE_SCRIPT), signal });
-    if (put.kind !== "exit" || put.code !== 0) throw unusable(host, "our script cannot be written");
+    if (!await putScript(host, dir, signal)) throw unusable(host, "our script cannot be written");
     const words = ["init", process, lanes === "warm" ? "warm" : "any"];
     const answer = await callLane(host, { dir, words, signal });
     if (answer.kind !== "ok") throw unusable(host, answer.message);
@@ -400,18 +396,28 @@ export async function removeWorkspace(
   dir: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const answer = await callLane(host, { dir, words: ["destroy"], signal });
+  const call = { dir, words: ["destroy"], signal };
+  let answer = await callLane(host, call);
+  const isWithout = answer.kind === "failed" && answer.code === "gone";
+  // What runs there is ended by the script alone, also where somebody has removed it.
+  if (isWithout && await putScript(host, dir, signal)) answer = await callLane(host, call);
   if (answer.kind === "ok") return;
-  if (answer.kind === "failed" && answer.code === "gone") {
-    const exit = await host.exec({ command: `rm -rf -- ${quoteWord(dir)}`, signal });
-    if (exit.kind === "exit" && exit.code === 0) return;
-  }
   throw new SidecanaryError(
     "sidecar-failed",
     `The folder ${dir} on ${host.name} could not be removed; run ${dir}/destroy.sh there: ` +
       answer.message,
     { sidecar: host.name },
   );
+}
+
+/** Whether the script of the lanes stands in a workspace now. */
+async function putScript(host: Host, dir: string, signal: AbortSignal): Promise<boolean> {
+  const [lanes, draft, path] = ["lanes", "lane.sh.new", "lane.sh"].map((name) =>
+    quoteWord(`${dir}/${name}`)
+  );
+  const command = `mkdir -p -m 700 ${lanes} && cat > ${draft} && mv -f ${draft} ${path}`;
+  const exit = await host.exec({ command, stdin: Buffer.from(LANE_SCRIPT), signal });
+  return exit.kind === "exit" && exit.code === 0;
 }
 
 function unusable(host: Host, why: string): SidecanaryError {

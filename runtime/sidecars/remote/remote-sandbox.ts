@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Failure } from "../../../machines/failure.ts";
 import type { Clock } from "../../clock.ts";
+import { SidecanaryError } from "../../errors.ts";
 import { workFailure } from "../host-failed.ts";
 import type { RunOptions, RunOutput, RunResult, Sandbox } from "../provider.ts";
 import type { LaneAnswer } from "./lane-call.ts";
@@ -75,13 +76,21 @@ export class RemoteSandbox implements Sandbox {
   async #close(): Promise<void> {
     const { place, lane, id, dispose } = this.#parts;
     this.#dead ??= sandboxLost("The sandbox is closed.");
+    const words = ["close", String(lane), id];
+    let answer: LaneAnswer | undefined;
     try {
-      await place.call({ words: ["close", String(lane), id], signal: AbortSignal.timeout(60_000) });
+      answer = await place.call({ words, signal: AbortSignal.timeout(60_000) });
     } catch {
       // The next open() of the lane ends what runs before anything else, and so does whoever takes
       // the lane over; without either, the host itself ends it within the grace.
     }
     dispose();
+    if (answer?.kind !== "failed") return;
+    throw new SidecanaryError(
+      "sidecar-failed",
+      `A sandbox on ${place.name} could not be closed: ${answer.message}`,
+      { sidecar: place.name },
+    );
   }
 
   async #run(key: string, command: string, options: RunOptions): Promise<RunResult> {

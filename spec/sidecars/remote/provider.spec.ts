@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { isSidecanaryError } from "../../../runtime/errors.ts";
@@ -8,6 +8,7 @@ import type { Provider } from "../../../runtime/sidecars/provider.ts";
 import type { RemoteOptions } from "../../../runtime/sidecars/remote/remote-provider.ts";
 import { suite } from "../../harness.ts";
 import { liveTree } from "../../kit/live-tree.ts";
+import { processesWith, until } from "../../kit/processes.ts";
 import { changeOf, file, output } from "../sandbox-contract.ts";
 import { remoteTree } from "./remote-tree.ts";
 
@@ -180,6 +181,21 @@ test("sweep() removes what is ours and old, and what has expired, and nothing el
     names.stranger,
   ]);
   hosts.there.delete(names.current);
+});
+
+test("close() of a sandbox whose folder is gone says so, so that its lane is made anew", async () => {
+  const { provider, tree } = await begin();
+  const sidecar = await provider.create({ worker: 0 }, never);
+  const sandbox = await sidecar.open(undefined, never);
+  const [workspace = ""] = readdirSync(join(tree.scratch, "sidecanary"));
+  rmSync(join(tree.scratch, "sidecanary", workspace, "lane.sh"));
+  const error: unknown = await sandbox.close().then(() => undefined, (reason) => reason);
+  assert.is(isSidecanaryError(error, "sidecar-failed"), true);
+  const fresh = await provider.create({ worker: 0, fresh: true }, never);
+  assert.is(await output(await fresh.open(undefined, never), "cat src/a.txt"), "payload a\n");
+  await provider.close();
+  const base = join(tree.scratch, "sidecanary", workspace, "base");
+  await until("nothing of it runs", () => processesWith(base).length === 0);
 });
 
 test("a host without unshare has warm lanes", async () => {
