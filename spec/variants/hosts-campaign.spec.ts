@@ -93,11 +93,12 @@ test("runCampaign() finds elsewhere what a host had said that is lost before its
   const dir = await tempDir();
   const shells = shellHosts(await tempDir(), { disposable: true });
   const [last, go, checked] = ["last", "go", "checked"].map((each) => join(dir, each));
-  let gone: string | undefined, isNoticed = false;
+  const gone = new Set<string>();
+  let isNoticed = false;
   const hosts: HostProvider = {
     ...shells,
     connect: async (ref, signal) => {
-      if (ref.name !== gone) return await shells.connect(ref, signal);
+      if (!gone.has(ref.name)) return await shells.connect(ref, signal);
       isNoticed = true;
       await until("the other host was checked", () => existsSync(`${checked}`));
       throw hostFailed("Not any more", { host: "x", fault: "authentication", kind: "never" });
@@ -129,8 +130,10 @@ test("runCampaign() finds elsewhere what a host had said that is lost before its
   shells.onCreate = () => {
     throw hostFailed("No more", { host: "x", fault: "unauthorised", kind: "never" });
   };
-  gone = [...shells.there.keys()].find((name) => parseHostName(name)?.index !== busy);
-  shells.cut(gone);
+  for (const name of shells.there.keys()) {
+    if (parseHostName(name)?.index !== busy) gone.add(name);
+  }
+  for (const name of gone) shells.cut(name);
   await until("it is dialled again", () => isNoticed);
   await rm(`${checked}`, { force: true });
   await writeFile(`${go}`, "");
