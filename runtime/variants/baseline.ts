@@ -75,8 +75,10 @@ export async function renewBaseline(
   signal: AbortSignal,
 ): Promise<void> {
   await fleet.start();
-  if (session.request.baseline === "skip") await build(session, fleet, signal);
-  else await runEverywhere(session, fleet, signal);
+  if (session.request.baseline !== "skip") return void await runEverywhere(session, fleet, signal);
+  const workers = ready(session);
+  await build(session, fleet, signal);
+  for (const worker of workers) prove(worker);
 }
 
 /** Runs the commands on the unpatched payload on one worker, within the budgets of a variant. */
@@ -92,7 +94,36 @@ export async function checkBaseline(
 ): Promise<CommandsOutcome> {
   const { signal, onDone } = options;
   const commands = commandsOptions(session, { folder: `check-${worker.index}`, signal });
-  return await fleet.run(undefined, { commands, only: worker, onDone });
+  const isSkipped = session.request.baseline === "skip";
+  if (!worker.isProven && session.provider.warmth === "own" && commands.builds.length > 0) {
+    const built = await buildOn(session, fleet, worker, signal);
+    if (built.status !== "survived") {
+      onDone(built);
+      return built;
+    }
+  }
+  const checked = isSkipped && !worker.isProven
+    ? { ...commands, commands: [], builds: [] }
+    : commands;
+  return await fleet.run(undefined, {
+    commands: checked,
+    only: worker,
+    onDone: (outcome) => {
+      if (outcome.status === "survived") prove(worker);
+      onDone(outcome);
+    },
+  });
+}
+
+/** The workers that take part now; hosts that come up later are checked when they do. */
+function ready({ desk }: Session): readonly Worker[] {
+  const up = desk.usable.filter(({ isUp }) => isUp);
+  return up.length > 0 ? up : desk.usable;
+}
+
+function prove(worker: Worker): void {
+  worker.isProven = true;
+  worker.isDoubted = false;
 }
 
 async function runEverywhere(
@@ -101,14 +132,18 @@ async function runEverywhere(
   signal: AbortSignal,
 ): Promise<readonly CommandsOutcome[]> {
   await build(session, fleet, signal);
-  const all = await onEach(session.desk.usable, (worker) => {
+  const all = await onEach(ready(session), async (worker) => {
     const folder = `baseline-${worker.index}`;
     const commands = commandsOptions(session, {
       folder,
       signal,
       budgetOf: baselineBudget(session),
     });
-    return fleet.run(undefined, { commands, only: worker });
+    return await fleet.run(undefined, {
+      commands,
+      only: worker,
+      onDone: ({ status }) => status === "survived" && prove(worker),
+    });
   });
   for (const outcome of all) await assertGreen(session, outcome);
   return all;
@@ -118,26 +153,35 @@ async function runEverywhere(
 async function build(session: Session, fleet: Fleet, signal: AbortSignal): Promise<void> {
   const { builds } = session.request;
   if (builds.length === 0) return;
-  const { provider, desk } = session;
-  const isShared = provider.warmth === "shared";
-  const workers = isShared ? desk.usable.slice(0, 1) : desk.usable;
-  const all = await onEach(workers, (worker) => {
-    const options: CommandsOptions = {
-      ...commandsOptions(session, {
-        folder: `build-${worker.index}`,
-        signal,
-        budgetOf: baselineBudget(session),
-      }),
-      commands: [],
-    };
-    return fleet.run(undefined, { commands: options, only: worker, freeze: true });
-  });
+  const workers = session.provider.warmth === "shared"
+    ? session.desk.usable.slice(0, 1)
+    : ready(session);
+  const all = await onEach(workers, (worker) => buildOn(session, fleet, worker, signal));
   for (const outcome of all) await assertGreen(session, outcome);
+}
+
+async function buildOn(
+  session: Session,
+  fleet: Fleet,
+  worker: Worker,
+  signal: AbortSignal,
+): Promise<CommandsOutcome> {
+  const commands: CommandsOptions = {
+    ...commandsOptions(session, {
+      folder: `build-${worker.index}`,
+      signal,
+      budgetOf: baselineBudget(session),
+    }),
+    commands: [],
+  };
+  return await fleet.run(undefined, { commands, only: worker, freeze: true });
 }
 
 async function skip(session: Session, fleet: Fleet, signal: AbortSignal): Promise<Baseline> {
   const { request } = session;
+  const workers = ready(session);
   await build(session, fleet, signal);
+  for (const worker of workers) prove(worker);
   const steps = [...request.builds, ...request.commands];
   const unmeasured = steps.filter((command) => explicitBudget(command, request) === undefined);
   if (unmeasured.length > 0) {

@@ -13,20 +13,29 @@ import { report, type Session } from "./session.ts";
 /** Making a sandbox on this machine is quick, and so is finding out that it cannot be made. */
 const quick = { ...retryDefaults, baseMs: 20, capMs: 1_000 };
 
+/** How long the first host that is up waits for the others, in ms. */
+const LATE_MS = 3_000;
+
 /** How often commands of the campaign's own are begun or attached to on one sidecar. */
 const MAX_ATTEMPTS = 4;
 
 /** Boots the campaign's sidecars, each as an actor of its own. */
 export class Fleet {
   readonly #session: Session;
+  /** Why sidecars did not come up: the same cause is told once. */
+  readonly #causes = new Set<string>();
   #started: Promise<void> | undefined;
   #leases = 0;
+  #late: unknown;
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  /** Resolves when every sidecar is up or given up, and one at least is up. */
+  /**
+   * Resolves when every sidecar is up or given up, and one at least is up. Hosts that take longer than
+   * the first one are not waited for: they join when they are up.
+   */
   start(): Promise<void> {
     return this.#started ??= this.#start();
   }
@@ -106,10 +115,32 @@ export class Fleet {
 
   async #start(): Promise<void> {
     const { desk } = this.#session;
-    const started = await Promise.all(desk.workers.map((worker) => this.#boot(worker)));
+    const boots = desk.workers.map((worker) => this.#boot(worker));
+    const all = Promise.all(boots);
+    const started = await Promise.race([all, this.#someUp(boots)]);
+    this.#session.clock.clearTimeout(this.#late);
+    if (started === undefined) {
+      return void all.catch((error: unknown) => {
+        if (!this.#session.signal.aborted) this.#session.fail(error);
+      });
+    }
     if (desk.usable.length > 0) return;
     const [message = "No sidecar came up."] = started.flatMap((each) => each?.message ?? []);
     throw { code: NO_SIDECAR, message, class: "permanent" } satisfies Failure;
+  }
+
+  /** Resolves a little after the first host is up; never for sandboxes of this machine. */
+  #someUp(boots: readonly Promise<Failure | null>[]): Promise<undefined> {
+    const { clock, request } = this.#session;
+    return new Promise((resolve) => {
+      if (request.hosts === null) return;
+      const wait = (failure: Failure | null) => {
+        if (failure !== null) return;
+        this.#late ??= clock.setTimeout(() => resolve(undefined), LATE_MS);
+      };
+      // What goes wrong is told to who waits for all.
+      for (const boot of boots) boot.then(wait, () => {});
+    });
   }
 
   async #boot(worker: Worker): Promise<Failure | null> {
@@ -143,11 +174,14 @@ export class Fleet {
     worker.isRetired = true;
     const output = view.output as unknown as SidecarOutput | null;
     const failure = output?.cause ?? null;
-    report(this.#session, {
-      type: "warning",
-      message: `Sidecar ${worker.index} did not come up: ${failure?.message ?? "no reason given"}`,
-    });
-    return failure ?? lost("It came up and went again.");
+    // It was drained, as everything is over.
+    if (failure === null) return lost("It came up and went again.");
+    if (!this.#causes.has(failure.message)) {
+      this.#causes.add(failure.message);
+      const message = `Sidecar ${worker.index} did not come up: ${failure.message}`;
+      report(this.#session, { type: "warning", message });
+    }
+    return failure;
   }
 }
 

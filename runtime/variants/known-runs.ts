@@ -65,3 +65,8 @@ export function unmeasured(reason: UnmeasuredReason): Verdict {
     losses: 0,
   };
 }
+
+/** Whether a verdict of an earlier process tells of nothing but its surroundings. */
+export function isToBeRepeated({ status, command }: Verdict): boolean {
+  return status === "skipped" || (status === "error" && command === null);
+}

@@ -18,6 +18,8 @@ export interface Worker {
   isRetired: boolean;
   /** Nothing but a check may run on it. */
   isDoubted: boolean;
+  /** Whether the builds and the baseline were green on the sidecar that it has now. */
+  isProven: boolean;
   /** The name of the lease that it is under. */
   holder: string | undefined;
   /** Resolves when the sandbox before is closed. */
@@ -312,6 +314,7 @@ export function newWorker(id: string, index: number): Worker {
     isUp: false,
     isRetired: false,
     isDoubted: false,
+    isProven: false,
     holder: undefined,
     settled: Promise.resolve(),
     lose: undefined,

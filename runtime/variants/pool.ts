@@ -8,7 +8,14 @@ import { Controls } from "./controls.ts";
 import type { Fleet } from "./fleet.ts";
 import type { UnmeasuredReason } from "./judge.ts";
 import type { Worker } from "./lease-desk.ts";
-import { type KnownRun, knownRuns, type RunRow, unmeasured, verdictOf } from "./known-runs.ts";
+import {
+  isToBeRepeated,
+  type KnownRun,
+  knownRuns,
+  type RunRow,
+  unmeasured,
+  verdictOf,
+} from "./known-runs.ts";
 import { collections, report, type Session } from "./session.ts";
 import { type SuspectTail, suspectTails } from "./suspect-tails.ts";
 import type { OutputRow } from "./variant-run-ports.ts";
@@ -76,6 +83,12 @@ export class Pool {
     desk.onChange = () => this.#fill();
     desk.moreToCome = () => this.#queue.length > 0 || this.#starting.size > 0;
     this.#controls.begin();
+    // Hosts that came up while the others ran the baseline.
+    if (request.hosts !== null) {
+      for (const worker of desk.usable) {
+        if (worker.isUp && !worker.isProven) this.#controls.check(worker);
+      }
+    }
     desk.open();
     await this.#quiet();
     metrics.phases.runningMs += performance.now() - began;
@@ -116,7 +129,7 @@ export class Pool {
     for (const run of known) {
       const { key, row, verdict, isActive } = run;
       this.#runs.set(key.variant, row);
-      if (verdict?.status === "skipped") {
+      if (verdict !== null && isToBeRepeated(verdict)) {
         await this.#nextGeneration(key, null);
         queue.push(key.variant);
       } else if (verdict !== null) this.#scored.set(key.variant, { key, verdict });

@@ -20,7 +20,11 @@ export const PROCESS_ENDED = "process-ended";
 const WATCH_MS = 5_000;
 
 /** The ports of the sidecar machine over the campaign's provider. */
-export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPorts {
+export function sidecarPorts(
+  sessionOf: (sidecar: string) => Session,
+  /** A host is up on which builds and baseline have not run, though they have on others. */
+  onUnproven: (worker: Worker) => void = () => {},
+): SidecarPorts {
   /** For which visit of booting each sidecar was made anew already. */
   const renewed = new Map<string, number>();
   return {
@@ -31,6 +35,7 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
       try {
         const before = worker.sidecar;
         worker.sidecar = undefined;
+        worker.isProven &&= isLocal(session);
         session.desk.pump();
         await worker.settled;
         if (isLocal(session)) await before?.destroy();
@@ -83,6 +88,8 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
         if (!(await sidecar.alive())) return lose(lost("It does not answer."));
         if (worker.lose === lose) timer = clock.setTimeout(() => void look(), WATCH_MS);
       };
+      const isUnproven = !isLocal(session) && !worker.isProven && session.baselineMs.size > 0;
+      worker.isDoubted ||= isUnproven;
       worker.isUp = true;
       worker.lose = lose;
       const leave = sidecar.onDisconnect((error) => {
@@ -90,6 +97,7 @@ export function sidecarPorts(sessionOf: (sidecar: string) => Session): SidecarPo
         sendBack({ type: "DISCONNECTED", failure: workFailureOf(error) });
       });
       if (isLocal(session)) timer = clock.setTimeout(() => void look(), WATCH_MS);
+      if (isUnproven) onUnproven(worker);
       session.desk.pump();
       return () => {
         leave();

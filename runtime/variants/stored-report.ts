@@ -2,7 +2,7 @@ import type { CampaignOutput } from "../../machines/campaign/events.ts";
 import { runRowKey } from "./campaign-ids.ts";
 import { storedBaseline } from "./campaign-ports.ts";
 import { campaignReport, type KnownVerdict } from "./campaign-report.ts";
-import { knownRuns } from "./known-runs.ts";
+import { isToBeRepeated, knownRuns } from "./known-runs.ts";
 import { messageOf } from "./message-of.ts";
 import type { StopRow } from "./pool.ts";
 import type { Records } from "./records.ts";
@@ -85,7 +85,7 @@ export async function keepDurations(
 export async function knownCount(session: Session): Promise<number> {
   let count = 0;
   for (const { key, verdict } of await knownRuns(session)) {
-    if (verdict === null || verdict.status === "skipped") continue;
+    if (verdict === null || isToBeRepeated(verdict)) continue;
     count += 1 + (session.plan.twins.get(key.variant)?.length ?? 0);
   }
   return count;

@@ -32,7 +32,12 @@ export function wire(engine: Engine, host: CampaignHost): void {
     if (asked === campaign) return host;
     throw superseded;
   };
-  const sidecars = sidecarPorts((id) => hostOf(id.slice(0, id.lastIndexOf("#"))).session);
+  const sidecars = sidecarPorts(
+    (id) => hostOf(id.slice(0, id.lastIndexOf("#"))).session,
+    (worker) => {
+      if (host.isWarm) host.pool?.doubt(worker);
+    },
+  );
   const runs = variantRunPorts((asked) => hostOf(asked).session, {
     onAsked: (variant) => host.pool?.asked(variant),
     onDoubt: ({ worker }) => host.pool?.doubt(worker),

@@ -7,6 +7,7 @@ import { parseHostName } from "../../runtime/sidecars/host-name.ts";
 import type { HostProvider } from "../../runtime/sidecars/host-provider.ts";
 import type { HostsChoice } from "../../runtime/variants/campaign-request.ts";
 import { suite } from "../harness.ts";
+import { hastyClock } from "../kit/hasty-clock.ts";
 import { until } from "../kit/processes.ts";
 import { shellHosts } from "../kit/shell-hosts.ts";
 import { tempDir } from "../kit/temp-dir.ts";
@@ -212,3 +213,34 @@ test("runCampaign() tells of a host that could not be destroyed, by name", async
   assert.equal(report.sidecars, { created: 1, destroyed: 0, left: [name] });
   assert.ok(report.warnings.some((warning) => warning.includes(name)), report.warnings.join("\n"));
 });
+
+test("runCampaign() begins on the hosts that are up, and others join when they are", async () => {
+  const repo = await project("echo '*.built' >> .gitignore");
+  const hosts = shellHosts(await tempDir(), { apart: true });
+  let isUp = false;
+  hosts.onCreate = ({ index }) => {
+    if (index === 0 || isUp) return;
+    throw hostFailed("Nothing listens", { host: "late", fault: "refused", kind: "while-booting" });
+  };
+  const dir = await tempDir();
+  const [waits, go] = [join(dir, "waits"), join(dir, "go")];
+  const running = campaign(repo, [variant("slow", "value", "7"), ...VARIANTS], {
+    workers: 2,
+    clock: hastyClock(10),
+    hosts: choice(hosts),
+    builds: [{ name: "build", run: "test -e it.built || sleep 0.2; echo x > it.built" }],
+    commands: [{
+      name: "test",
+      run: `if [ $(cat value) = 7 ]; then : > '${waits}'; ` +
+        `while [ ! -e '${go}' ]; do sleep 0.05; done; fi; sh test.sh`,
+    }],
+  });
+  await until("a variant runs on the host that is up", () => existsSync(waits));
+  isUp = true;
+  await until("the other one has joined", () => hosts.there.size === 2);
+  await until("it has built", () => hosts.commands.some((command) => command.includes("freeze")));
+  await writeFile(go, "");
+  const { report } = await running;
+  assert.equal(verdicts(report), ["slow killed", ...EXPECTED]);
+  assert.equal(report.sidecars, { created: 2, destroyed: 2, left: [] });
+}, { timeoutMs: 30_000 });
