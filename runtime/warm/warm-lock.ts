@@ -8,7 +8,7 @@ import { WarmRecords } from "./warm-records.ts";
 export interface WarmLock {
   /** The engine's owner name of a dead process, whose leases may be given back. */
   readonly dead: string | undefined;
-  /** Gives it back. Idempotent. */
+  /** Gives it back, where nobody has taken it over. Idempotent. */
   release(): Promise<void>;
 }
 
@@ -63,19 +63,28 @@ export async function lockWarm(options: WarmLockOptions): Promise<WarmLock> {
     isTold = true;
     await pause(clock, LOOK_MS, signal);
   }
+  // What somebody else took over in the meantime is theirs.
+  const rewrite = async (value: LockRow | null): Promise<boolean> => {
+    const found = await store.record(COLLECTION, key);
+    if (found === undefined || (JSON.parse(found.value) as LockRow).engine !== engine) return false;
+    return await records.tryWrite(COLLECTION, key, value, found.version);
+  };
   let released: Promise<void> | undefined;
   let beating: unknown;
+  let renewing = Promise.resolve();
   const beat = () => {
-    if (released === undefined) beating = clock.setTimeout(() => void renew(), BEAT_MS);
+    if (released === undefined) beating = clock.setTimeout(renew, BEAT_MS);
   };
-  // One sign of life that cannot be written is made up for by the next.
-  const renew = () => records.write(COLLECTION, key, row()).then(beat, beat);
+  const renew = () => {
+    // One sign of life that cannot be written is made up for by the next.
+    renewing = rewrite(row()).then((isMine) => isMine ? beat() : undefined, beat);
+  };
   beat();
   return {
     dead,
     release: () => {
       clock.clearTimeout(beating);
-      return released ??= records.write(COLLECTION, key, null);
+      return released ??= renewing.then(() => rewrite(null)).then(() => {});
     },
   };
 }
