@@ -354,9 +354,15 @@ export class WarmSidecar {
     let view = await this.#engine.actor(id);
     if (view?.status === "active") {
       await this.#engine.deliver(id, { type: "DRAIN" }, { eventId: `drain:${id}` });
-      view = await this.#engine.waitFor(id, ({ status }) => status !== "active", {
-        timeoutMs: UNDO_MS,
-      });
+      try {
+        view = await this.#engine.waitFor(id, ({ status }) => status !== "active", {
+          timeoutMs: UNDO_MS,
+        });
+      } catch (error) {
+        if (!isSidecanaryError(error, "wait-timeout")) throw error;
+        const message = `It was not destroyed within ${UNDO_MS} ms`;
+        return { title, host, destroyed: false, message };
+      }
     } else if (view !== undefined && outputOf(view)?.destroyed !== true) {
       // It was given up and may be there: one more look.
       return await this.#remove(record);

@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import { systemClock } from "../../runtime/clock.ts";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
 import { parseHostName } from "../../runtime/sidecars/host-name.ts";
 import { listWarm } from "../../runtime/warm/list-warm.ts";
@@ -226,4 +227,32 @@ test("destroy() that fails keeps the record and names the host", async () => {
   assert.equal((await listed(at)).length, 1);
   at.hosts.onDestroy = () => {};
   assert.is((await using(at, (warm) => warm.destroy()))?.destroyed, true);
+});
+
+test("destroy() that does not come back names the host that may be left", async () => {
+  const at = await warmPlace();
+  const made = await using(at, (warm) => warm.use(at.use));
+  let comeBack: () => void = () => {};
+  const away = new Promise<void>((resolve) => comeBack = resolve);
+  const clock = {
+    ...systemClock,
+    // Its patience is over at once.
+    setTimeout: (callback: () => void, delayMs: number) =>
+      systemClock.setTimeout(callback, delayMs === 60_000 ? 0 : delayMs),
+  };
+  const open = () => Promise.resolve({ ...at.hosts, destroy: () => away });
+  const ended = await using(
+    at,
+    async (warm) => {
+      try {
+        return await warm.destroy();
+      } finally {
+        comeBack();
+      }
+    },
+    at.key,
+    { clock, open },
+  );
+  assert.equal([ended?.host, ended?.destroyed], [made.record.host, false]);
+  assert.match(ended?.message ?? "", "60000 ms");
 });
