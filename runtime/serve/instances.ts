@@ -21,11 +21,18 @@ export interface InstancesPorts {
   readonly onEvent: (event: ServeEvent) => void;
 }
 
+/** What runs of an instance. */
+interface Remains {
+  end(): Promise<void>;
+}
+
 interface Slot {
   readonly label: InstanceLabel;
   readonly uid: number | undefined;
   readonly made: Promise<Instance>;
   instance?: Instance;
+  /** What is left of one that could not be made. */
+  remains?: Remains;
   destroyed?: Promise<void>;
   /** Whether something was left, and is to be destroyed once more when somebody asks. */
   left?: boolean;
@@ -59,7 +66,7 @@ export class Instances {
       if (slot.label.owner !== owner || slot.label.name !== name) continue;
       if (slot.destroyed === undefined) return { instance: await slot.made, fresh: false };
       // The one that goes makes room first.
-      await slot.destroyed.catch(() => {});
+      await this.destroy(slot.label.id, "asked").catch(() => {});
       if (this.#slots.get(slot.label.id) === slot) {
         throw new HttpProblem(
           409,
@@ -115,11 +122,11 @@ export class Instances {
    */
   async destroy(id: string, reason: DestroyReason): Promise<void> {
     const slot = this.#slots.get(id);
-    const instance = slot?.instance;
-    if (slot === undefined || instance === undefined) return;
+    const remains = slot?.instance ?? slot?.remains;
+    if (slot === undefined || remains === undefined) return;
     if (slot.destroyed === undefined || slot.left) {
       slot.left = false;
-      slot.destroyed = this.#unmake(slot, instance, reason);
+      slot.destroyed = this.#unmake(slot, remains, reason);
     }
     await slot.destroyed;
   }
@@ -195,9 +202,12 @@ export class Instances {
       await writeJournal(stateDir, { id, name, owner, holder });
       signal.throwIfAborted();
     } catch (error) {
-      await cell?.end();
-      await removeInstanceDir(dir);
-      this.#slots.delete(id);
+      const slot = this.#slots.get(id);
+      if (slot !== undefined) {
+        slot.remains = { end: async () => await cell?.end() };
+        // What could not be removed is told by an event, and tried again when somebody asks.
+        await this.destroy(id, "died").catch(() => {});
+      }
       throw error;
     }
     const onExpired = (reason: DestroyReason) => {
@@ -211,11 +221,11 @@ export class Instances {
     return instance;
   }
 
-  async #unmake(slot: Slot, instance: Instance, reason: DestroyReason): Promise<void> {
+  async #unmake(slot: Slot, remains: Remains, reason: DestroyReason): Promise<void> {
     const { stateDir, onEvent } = this.#ports;
     const { id, name, owner } = slot.label;
     try {
-      await instance.end();
+      await remains.end();
       await removeInstanceDir(instanceDir(stateDir, id));
     } catch (error) {
       slot.left = true;
@@ -225,6 +235,8 @@ export class Instances {
       throw new SidecanaryError("sidecar-failed", message, { sidecar: id }, error);
     }
     this.#slots.delete(id);
-    onEvent({ kind: "destroyed", instance: id, name, owner, reason });
+    if (slot.instance !== undefined) {
+      onEvent({ kind: "destroyed", instance: id, name, owner, reason });
+    }
   }
 }
