@@ -84,7 +84,12 @@ export class ContainerHost implements Host {
       return { kind: "exit", code };
     });
     ended.catch(() => {});
-    await resize(options.columns, options.rows);
+    try {
+      await resize(options.columns, options.rows);
+    } catch (error) {
+      end.abort(this.#closedByUs());
+      throw error;
+    }
     return {
       write: (bytes) => void stream.write(bytes),
       // A size that could not be set is set by the next change; a lost connection ends the terminal.
