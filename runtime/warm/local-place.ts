@@ -106,6 +106,8 @@ async function follow(
     reading = read().then(() => {
       if (!isOver) timer = clock.setTimeout(look, LOOK_MS);
     });
+    // It is told when the end is asked for; until then nobody listens.
+    reading.catch(() => {});
   };
   look();
   return async () => {
