@@ -52,6 +52,7 @@ alive() {
 }
 # Ends what a sandbox runs because of $2.
 end_run() {
+  [ -d "$S" ] || return 0
   [ -e "$1/status" ] || printf '%s\\n' "$2" > "$1/why"
   : > "$S/dead"
   fence "$L"
@@ -142,10 +143,15 @@ attach() {
   start_of $$; printf '%s %s\\n' $$ "$start" > "$1/attached"
   me=$$
   ( while read -r _; do :; done <&3; kill -s KILL "$me" ) </dev/null >/dev/null 2>&1 & v=$!
+  naps=0
   while [ ! -e "$1/status" ]; do
     s= ; read -r s sstart 2>/dev/null < "$1/supervisor"
     if [ -n "$s" ] && ! same "$s" "$sstart" && [ ! -e "$1/status" ]; then
       kill -s KILL "$v"; fail lost "the command's supervisor was killed"
+    fi
+    # Whoever made the folder was killed before its first line: nobody will run the command.
+    if [ -z "$s" ] && [ "$naps" -gt 250 ] && [ ! -e "$1/status" ]; then
+      kill -s KILL "$v"; fail lost "the command has no supervisor"
     fi
     nap
   done

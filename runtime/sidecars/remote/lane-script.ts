@@ -10,7 +10,10 @@ LANE_KIND= LANE_GREP=
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY
 unset GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT
 T=$D/lanes
-nap() { sleep 0.02 2>/dev/null || sleep 1; }
+# Counts in units of 20 ms.
+nap() {
+  if sleep 0.02 2>/dev/null; then naps=$((naps + 1)); else sleep 1; naps=$((naps + 50)); fi
+}
 say() { printf '%s %s\\n' "$N" "$*"; }
 fail() { say "! $*"; exit 0; }
 g() {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
@@ -233,9 +233,28 @@ for (const lanes of ["any", "warm"] as const) {
     const started = join(tree.base, "started");
     const running = sandbox.run(`: > '${started}'; sleep 30`, options({ key: "k" }));
     await until("it runs", () => existsSync(started));
-    const [pid = 0] = supervisors(tree);
-    process.kill(pid, "SIGKILL");
+    const [file = ""] = supervisors(tree);
+    process.kill(Number.parseInt(readFileSync(file, "latin1"), 10), "SIGKILL");
     assert.is(lostClass(await running), "sidecar-lost");
+    await sandbox.close();
+  });
+
+  test("run() of a command that nobody has begun to supervise is lost", async () => {
+    const { tree, hosts, sidecar } = await begin();
+    const sandbox = await sidecar.open(undefined, never);
+    const started = join(tree.base, "started");
+    const command = `: > '${started}'; sleep 30`;
+    const running = sandbox.run(command, options({ key: "k" }));
+    await until("it runs", () => existsSync(started));
+    hosts.cut();
+    assert.is(lostClass(await running), "transient");
+    const [file = ""] = supervisors(tree);
+    process.kill(Number.parseInt(readFileSync(file, "latin1"), 10), "SIGKILL");
+    rmSync(file);
+    await sidecar.attach(never);
+    const result = await sandbox.run(command, options({ key: "k" }));
+    assert.is(lostClass(result), "sidecar-lost");
+    assert.match("failure" in result ? result.failure.message : "", "no supervisor");
     await sandbox.close();
   });
 
@@ -273,17 +292,17 @@ function lostClass(result: RunResult): string {
   return result.kind === "lost" ? result.failure.class : JSON.stringify(result);
 }
 
-function supervisors(tree: LiveTree): number[] {
-  const pids: number[] = [];
+function supervisors(tree: LiveTree): string[] {
+  const files: string[] = [];
   const visit = (dir: string) => {
     for (const entry of readdirSync(dir, { withFileTypes: true })) {
       if (entry.name === "supervisor") {
-        pids.push(Number.parseInt(readFileSync(join(dir, entry.name), "latin1"), 10));
+        files.push(join(dir, entry.name));
       } else if (entry.isDirectory() && /^(sidecanary-.*|lanes|0|s\..*|r\..*)$/.test(entry.name)) {
         visit(join(dir, entry.name));
       }
     }
   };
   visit(join(tree.scratch, "sidecanary"));
-  return pids;
+  return files;
 }
