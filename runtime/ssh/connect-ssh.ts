@@ -16,6 +16,9 @@ import type { SshHost } from "./ssh-host.ts";
 import type { SshIdentity } from "./ssh-identity.ts";
 import { verifyHostKey } from "./verify-host-key.ts";
 
+/** How much of what a server says before the login is kept, in characters. */
+const BANNER_LENGTH = 4096;
+
 /** One attempt to connect. */
 export interface SshTarget {
   /** The bytes to the SSH server: a socket, a tunnel. Belongs to the connection from now on. */
@@ -73,7 +76,9 @@ export function connectSsh(target: SshTarget): Promise<SshHost> {
       if (error.level === "agent") state.agentFailed = true;
       else if (state.phase !== "ready") reject(fail(error));
     });
-    client.on("banner", (text) => state.banner += text);
+    client.on("banner", (text) => {
+      state.banner = (state.banner + text).slice(0, BANNER_LENGTH);
+    });
     client.once("handshake", () => state.phase = "authentication");
     client.once("ready", () => {
       state.phase = "ready";
