@@ -128,6 +128,7 @@ function firstChildOf(pid: number): number | undefined {
     const first = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1"), 10);
     return first > 0 ? first : undefined;
   } catch {
+    // The process has ended, and its children with it.
     return undefined;
   }
 }

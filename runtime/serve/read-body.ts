@@ -21,6 +21,7 @@ export async function readBody<S extends v.GenericSchema>(
   try {
     data = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
+    // Bytes that are no UTF-8, or text that is no JSON: nothing else throws here.
     throw new HttpProblem(400, "The body is no JSON.");
   }
   const parsed = v.safeParse(schema, data);

@@ -202,6 +202,7 @@ function parse(bytes: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch {
+    // Proxies and old services answer in plain text: what it is worth is for the caller to say.
     return text;
   }
 }
