@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { SidecanaryError } from "../../errors.ts";
 import { ensureKeyPair } from "../../ssh/ensure-key-pair.ts";
 import { fileHostKeyPins } from "../../ssh/pinned-host-keys.ts";
+import { readKey } from "../../ssh/read-key.ts";
 import type { HostProvider } from "../host-provider.ts";
 import type { OpenHostsOptions } from "../open-hosts.ts";
 import type { ApiAccess } from "./api-caller.ts";
@@ -18,13 +19,13 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
  *
  * @param target `https://host:port`; settings behind `?` are the caller's
  * @throws SidecanaryError `usage` where there is no token, or none that can be one, or plain http
- *   would leave this machine
+ *   would leave this machine; `host-failed` where the identity file holds no usable key
  */
 export async function openSidecarHost(
   target: string,
   options: OpenHostsOptions,
 ): Promise<HostProvider> {
-  const { env, clock, random, stateDir, onNotice, version } = options;
+  const { env, cwd, clock, random, stateDir, identityFile, onNotice, version } = options;
   const url = new URL(target);
   url.search = "";
   url.hash = "";
@@ -46,7 +47,11 @@ export async function openSidecarHost(
     random,
     onWarning: onNotice,
   });
-  const { key } = await ensureKeyPair(join(stateDir, "keys"));
+  const key = identityFile === undefined
+    ? (await ensureKeyPair(join(stateDir, "keys"))).key
+    : await readKey(resolve(cwd, identityFile), {
+      passphrase: () => env["SIDECANARY_SSH_PASSPHRASE"],
+    });
   return createCircleciHosts({
     api,
     kind: "host",

@@ -11,13 +11,14 @@ const test = suite("open-sidecar-host");
 
 const SECRET = "a-secret-of-sixteen";
 
-async function open(target: string, env: Readonly<Record<string, string>>) {
+async function open(target: string, env: Readonly<Record<string, string>>, identityFile?: string) {
   const dir = await tempDir();
   return await openSidecarHost(target, {
     env,
     cwd: dir,
     stateDir: dir,
     owner: "abcdefgh",
+    ...(identityFile === undefined ? {} : { identityFile }),
     acceptNew: false,
     version: "1.2.3",
     clock: systemClock,
@@ -46,6 +47,13 @@ test("openSidecarHost() takes the variable's token, else the file's, and connect
     const hosts = await open("http://127.0.0.1:1/?lanes=2", env);
     assert.equal([hosts.kind, hosts.describe()], ["host", "sidecars of 127.0.0.1:1"]);
   }
+});
+
+test("openSidecarHost() takes the identity file that is named, and no other", async () => {
+  const error: unknown = await open("http://127.0.0.1:1", { SIDECANARY_TOKEN: SECRET }, "absent")
+    .then(() => undefined, (reason) => reason);
+  assert.ok(isSidecanaryError(error, "host-failed"), String(error));
+  assert.is(error.details.fault, "bad-key");
 });
 
 test("openSidecarHost() without a token that can be one says where it was looked for", async () => {
