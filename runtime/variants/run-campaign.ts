@@ -5,6 +5,7 @@ import { checkRequest } from "./check-request.ts";
 import { driveCampaign } from "./drive-campaign.ts";
 import { messageOf } from "./message-of.ts";
 import { prepareCampaign, type ReadyCampaign } from "./prepare-campaign.ts";
+import type { SidecarTally } from "../sidecars/provider.ts";
 import type { CampaignReport } from "./report.ts";
 import { report } from "./session.ts";
 import { keepDurations, storedReport } from "./stored-report.ts";
@@ -24,27 +25,36 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignRep
   checkRequest(request);
   const closing: (() => Promise<void>)[] = [];
   const left: string[] = [];
-  let ran: CampaignReport;
+  let ran: Ran;
   try {
     ran = await run(request, closing);
   } finally {
     left.push(...await closeAll(closing));
     for (const message of left) request.onProgress({ type: "warning", message });
   }
-  return { ...ran, warnings: [...ran.warnings, ...left] };
+  const { report, tally } = ran;
+  // Closing destroys what was on its way up when the campaign ended.
+  const sidecars = tally?.() ?? report.sidecars;
+  return { ...report, sidecars, warnings: [...report.warnings, ...left] };
+}
+
+interface Ran {
+  readonly report: CampaignReport;
+  /** Where there were sidecars at all. */
+  readonly tally?: () => SidecarTally;
 }
 
 async function run(
   request: CampaignRequest,
   closing: (() => Promise<void>)[],
-): Promise<CampaignReport> {
+): Promise<Ran> {
   let ready: ReadyCampaign;
   try {
     ready = await prepareCampaign(request, closing);
   } catch (error) {
     const { signal } = request;
     if (!isCancellation(error, signal)) throw error;
-    return cancelledReport(request, error === signal.reason ? [] : [messageOf(error)]);
+    return { report: cancelledReport(request, error === signal.reason ? [] : [messageOf(error)]) };
   }
   const { session, folder, watch } = ready;
   for (const message of session.payload.warnings) report(session, { type: "warning", message });
@@ -67,14 +77,15 @@ async function run(
   await aside("Cannot copy the logs", async () => {
     result = await withLogs(result, request, session.logs);
   });
-  if (watch.isGivenUp) return withWarnings(result, session.warnings);
+  const tally = () => session.provider.tally();
+  if (watch.isGivenUp) return { report: withWarnings(result, session.warnings), tally };
   await aside("Cannot keep how long the variants took", async () => {
     await keepDurations(session.records, result.results);
   });
   await aside("Cannot remove the logs of older campaigns", async () => {
     await pruneLogs(session.records, folder);
   });
-  return withWarnings(result, session.warnings);
+  return { report: withWarnings(result, session.warnings), tally };
 }
 
 function withWarnings(result: CampaignReport, warnings: ReadonlySet<string>): CampaignReport {

@@ -77,7 +77,7 @@ test(
         }
         const { created, destroyed, left } = report.sidecars;
         assert.is(created, destroyed + left.length);
-        assert.equal(left, [], text);
+        assert.equal(left, [], [text, ...left].join("\n"));
         assert.equal(await leftOn(shells), []);
       }),
       { numRuns: runs },

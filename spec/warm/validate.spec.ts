@@ -229,9 +229,18 @@ test("validate does not wait for an open, empty standard input", async () => {
 test("validate takes no other text for a hook", async () => {
   const at = await cliPlace(configured("echo ran"));
   for (
-    const stdin of ["", "[]", "null", '{"session_id":7}', "{", `{"a":"${"x".repeat(1 << 20)}"`]
+    const stdin of ["", "[]", "null", '{"session_id":7}', "text", "x".repeat(1 << 20)]
   ) {
     assert.is((await at.validate({}, { stdin })).stdout, "ran\n");
+  }
+});
+
+test("validate refuses an object that cannot be read: it may be a session's hook", async () => {
+  const at = await cliPlace(configured("echo ran"));
+  for (const stdin of ["{", '{"session_id":"a"']) {
+    const { code, stdout, stderr } = await at.validate({}, { stdin });
+    assert.equal([code, stdout], [1, ""], stderr);
+    assert.match(stderr, "hook");
   }
 });
 

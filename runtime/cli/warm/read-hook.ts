@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../clock.ts";
+import { SidecanaryError } from "../../errors.ts";
 import type { InputStream } from "../io.ts";
 
 /** What an agent's hook says on standard input. */
@@ -12,11 +13,16 @@ export interface Hook {
 
 /** How long an open pipe may stay empty, in ms. */
 const DEADLINE_MS = 500;
+/** How long what has begun may take to end, in ms. */
+const END_MS = 10_000;
 const MOST_BYTES = 1 << 20;
 
 /**
- * Reads a hook's JSON: an object with a `session_id`. A terminal is not read; what is no such JSON,
- * is larger than 1 MiB, or does not come in time is no hook.
+ * Reads a hook's JSON: an object with a `session_id`. A terminal is not read; an empty pipe, and what
+ * does not begin as an object, is no hook.
+ *
+ * @throws SidecanaryError `usage` where an object begins and cannot be read: without its session it
+ *   would be taken for somebody else's
  */
 export async function readHook(stdin: InputStream, clock: Clock): Promise<Hook | undefined> {
   if (stdin.isTTY === true) return undefined;
@@ -25,8 +31,11 @@ export async function readHook(stdin: InputStream, clock: Clock): Promise<Hook |
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (!text.trimStart().startsWith("{")) return undefined;
+    const message = "The hook's JSON on standard input cannot be read: " +
+      (error instanceof Error ? error.message : String(error));
+    throw new SidecanaryError("usage", message, {}, error);
   }
   if (typeof value !== "object" || value === null) return undefined;
   const { session_id: session, stop_hook_active: active } = value as Record<string, unknown>;
@@ -34,7 +43,7 @@ export async function readHook(stdin: InputStream, clock: Clock): Promise<Hook |
   return { session, stopHookActive: typeof active === "boolean" ? active : undefined };
 }
 
-/** All of a stream; `undefined` where it does not end in time or is too much. */
+/** A stream, as far as it came in time and up to 1 MiB; `undefined` where nothing came. */
 function readAll(stdin: InputStream, clock: Clock): Promise<string | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -47,16 +56,20 @@ function readAll(stdin: InputStream, clock: Clock): Promise<string | undefined> 
       stdin.pause();
       resolve(text);
     };
+    const end = (): void => settle(Buffer.concat(chunks).toString("utf8"));
     const take = (chunk: Buffer | string): void => {
+      if (size === 0) {
+        clock.clearTimeout(timer);
+        timer = clock.setTimeout(end, END_MS);
+      }
       const bytes = Buffer.from(chunk as string);
       size += bytes.length;
       chunks.push(bytes);
-      if (size > MOST_BYTES) settle(undefined);
+      if (size > MOST_BYTES) end();
     };
-    const end = (): void => settle(Buffer.concat(chunks).toString("utf8"));
     // A closed standard input is no hook either.
     const fail = (): void => settle(undefined);
-    const timer = clock.setTimeout(() => settle(undefined), DEADLINE_MS);
+    let timer = clock.setTimeout(() => settle(undefined), DEADLINE_MS);
     stdin.on("data", take);
     stdin.once("end", end);
     stdin.once("error", fail);

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import type { PayloadPacker } from "../../sync/payload-packer.ts";
 import { nextTurn } from "../../next-turn.ts";
-import { SidecanaryError } from "../../errors.ts";
+import { isSidecanaryError, SidecanaryError } from "../../errors.ts";
 import { unlessAborted } from "../../unless-aborted.ts";
 import type { Host } from "../host.ts";
 import { hostFailed } from "../host-failed.ts";
@@ -196,7 +196,7 @@ export class RemotePlace {
   async #remove(signal: AbortSignal): Promise<void> {
     const { hosts } = this.#context.options;
     if (isFixed(hosts)) return await this.#leave(signal);
-    const ref = this.#ref ?? await this.#find(signal);
+    const ref = this.#ref ?? await this.#findAsked(signal);
     if (ref === undefined) return;
     this.#ref = ref;
     if (!hosts.disposable) {
@@ -220,6 +220,16 @@ export class RemotePlace {
     this.#context.onGone(this.#workspace);
     this.#workspace = undefined;
     this.#lost = undefined;
+  }
+
+  /** Where this process has asked for nothing, not being able to look leaves nothing of its behind. */
+  async #findAsked(signal: AbortSignal): Promise<HostRef | undefined> {
+    try {
+      return await this.#find(signal);
+    } catch (error) {
+      if (this.#asked !== undefined || !isSidecanaryError(error, "host-failed")) throw error;
+      return undefined;
+    }
   }
 
   async #find(signal: AbortSignal): Promise<HostRef | undefined> {
@@ -246,9 +256,18 @@ export class RemotePlace {
     if (found !== undefined) return found;
     this.#context.onMaybe(name);
     this.#asked = name;
-    const ref = await hosts.create({ name, index: this.index, expiresAt }, signal);
-    this.#asked = undefined;
-    return ref;
+    try {
+      const ref = await hosts.create({ name, index: this.index, expiresAt }, signal);
+      this.#asked = undefined;
+      return ref;
+    } catch (error) {
+      // What is refused for good has made nothing.
+      if (isSidecanaryError(error, "host-failed") && error.details.kind === "never") {
+        this.#context.onNever(name);
+        this.#asked = undefined;
+      }
+      throw error;
+    }
   }
 
   async #dial(): Promise<Link> {
@@ -283,12 +302,12 @@ export class RemotePlace {
     const { lanes, clock, hosts, process = PROCESS } = this.#context.options;
     const names = hosts.disposable ? [] : await workspaceNames(host, signal);
     const name = names.find((each) => this.#isHere(each)) ?? ref.name;
+    const workspace = await openWorkspace(host, { name, signal });
     if (isFixed(hosts)) {
       this.#workspace = name;
       this.#context.onMaybe(name);
       this.#sweeping = this.#sweep(host, names.filter((each) => this.#context.isStale(each)));
     }
-    const workspace = await openWorkspace(host, { name, signal });
     const { dir } = workspace;
     if (!await putScript(host, dir, signal)) throw unusable(host, "our script cannot be written");
     const words = ["init", process, lanes === "warm" ? "warm" : "any"];
