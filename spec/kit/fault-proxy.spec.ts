@@ -123,10 +123,10 @@ test("a banner is said in place of the server's words, and then nothing", async 
   assert.is(got(), 0);
 });
 
-for (const  of of["up", "down"] as const) {
-  test(`stall stops handing on after so many bytes ${of}, and closes nothing`, async () => {
+for (const side of ["up", "down"] as const) {
+  test(`stall stops handing on after so many bytes ${side}, and closes nothing`, async () => {
     const { proxy, got } = await echo();
-    proxy.next({ kind: "stall", of, at: 3 });
+    proxy.next({ kind: "stall", of: side, at: 3 });
     const { socket, heard } = dial(proxy);
     let isClosed = false;
     socket.once("close", () => isClosed = true);
@@ -136,7 +136,7 @@ for (const  of of["up", "down"] as const) {
     other.socket.end("beside");
     assert.is(await other.ended, "end");
     assert.is(heard(), "abc");
-    assert.is(got(), (of === "up" ? 3 : 6) + 6);
+    assert.is(got(), (side === "up" ? 3 : 6) + 6);
     assert.not.ok(isClosed);
     assert.is(proxy.hit.get("stall"), 1);
   });

@@ -70,7 +70,7 @@ test("runCampaign() attaches to a command whose connection was lost, and runs it
 test("runCampaign() runs a variant elsewhere when its host is gone for good", async () => {
   const repo = await project();
   const dir = await tempDir();
-  const hosts = shellHosts(await tempDir(), { disposable: true });
+  const hosts = shellHosts(await tempDir(), { disposable: true, apart: true });
   const began = join(dir, "began");
   const run = `if [ $(cat value) = 7 ] && mkdir '${began}' 2>/dev/null; then sleep 60; fi; ` +
     "sh test.sh";
@@ -81,8 +81,7 @@ test("runCampaign() runs a variant elsewhere when its host is gone for good", as
     random: () => 0.999,
   });
   await until("the command runs", () => existsSync(began));
-  for (const name of [...hosts.there.keys()]) hosts.there.delete(name);
-  hosts.cut();
+  for (const name of [...hosts.there.keys()]) await hosts.kill(name);
   const { report } = await running;
   assert.equal(verdicts(report), ["slow killed", ...EXPECTED]);
   assert.equal(report.sidecars.left, []);

@@ -28,14 +28,14 @@ export function bettingEvidence(policy: BettingPolicy, state: BettingState): Evi
   if (verdict === null) {
     missing.push(...missingOutcomes(canary, current));
     const crossed = { reject: state.rejectCrossedAt, promote: state.promoteCrossedAt };
-    for (const  of of["reject", "promote"] as const) {
-      if (crossed[of] !== null) continue;
-      const logFactor = Math.log(bound[of]) - logs[of];
-      const effect = of === "reject"
+    for (const bet of ["reject", "promote"] as const) {
+      if (crossed[bet] !== null) continue;
+      const logFactor = Math.log(bound[bet]) - logs[bet];
+      const effect = bet === "reject"
         ? -(difference ?? 0) - policy.rejectMargin
         : (difference ?? 0) + policy.promoteMargin;
       const outcomes = canaryOutcomes(logFactor, effect, variance, state.ratio.propensity);
-      missing.push({ what: "evidence", of, factor: eValue(logFactor), outcomes });
+      missing.push({ what: "evidence", of: bet, factor: eValue(logFactor), outcomes });
     }
   }
   return {
