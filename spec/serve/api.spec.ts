@@ -153,7 +153,7 @@ test("create is 415 with another type of body", async () => {
   assert.is(response.status, 415);
 });
 
-test("add-key is 400 with what is no public key, and never repeats it", async () => {
+test("AddSSHKey private key string rejected: 400 with what is no public key, never repeated", async () => {
   const { id } = await makeInstance(host, "keys");
   const path = `${INSTANCES}/${id}/ssh/add-key`;
   for (const key of ["", "x", "ssh-ed25519 AAAA", `${KEY.public}\n${KEY.public}`, KEY.private]) {

@@ -74,7 +74,7 @@ export function hostContract(
     return subject;
   }
 
-  test("exec() answers the exit code, and what was written on both outputs", async () => {
+  test("SeparatesStreams: exec() answers the exit code, and what was written on both outputs", async () => {
     const { host } = await opened();
     const said = await run(host, "echo out; echo err >&2; exit 7");
     assert.equal(said.exit, { kind: "exit", code: 7 });
@@ -90,7 +90,7 @@ export function hostContract(
     assert.equal((await run(host, "/dev/null")).exit, { kind: "exit", code: 126 });
   });
 
-  test("exec() tells the signal that ended a command", async () => {
+  test("ExitCodeAndSignal: exec() tells the signal that ended a command", async () => {
     const { host } = await opened();
     for (const [signal, number] of [["KILL", 9], ["TERM", 15], ["SEGV", 11]] as const) {
       const { exit } = await run(host, `kill -${signal} $$`);
@@ -99,7 +99,7 @@ export function hostContract(
     }
   });
 
-  test("exec() takes every byte both ways as it is", async () => {
+  test("PreservesBytesExactly: exec() takes every byte both ways as it is", async () => {
     const { host } = await opened();
     const bytes = Uint8Array.from({ length: 256 * 300 }, (_, at) => at % 256);
     const { exit, stdout } = await run(host, "cat", { stdin: bytes });
@@ -149,7 +149,7 @@ export function hostContract(
     );
   }, { timeoutMs: 30_000 });
 
-  test("exec() hands on 8 MiB of each output", async () => {
+  test("LargeOutput: exec() hands on 8 MiB of each output", async () => {
     const { host } = await opened();
     const command = "head -c 8388608 /dev/zero; head -c 8388608 /dev/zero >&2; exit 3";
     const { exit, stdout, stderr } = await run(host, command);

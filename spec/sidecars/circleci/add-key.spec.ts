@@ -56,7 +56,7 @@ test("addKey() is repeated after 30 s without an answer; the key is there once",
   }));
 
 for (const status of [409, 410]) {
-  test(`addKey() hands ${status} on at once`, () =>
+  test(`DoesNotRetryClientErrors: addKey() hands ${status} on at once`, () =>
     withApi(async (kit) => {
       kit.fake.always("add-key", { status, body: { error: "paused, sidecar is out of date" } });
       const { fault } = await failure(add(kit, "sc-0", true));

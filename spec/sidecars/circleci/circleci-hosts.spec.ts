@@ -267,7 +267,7 @@ test(
 );
 
 test(
-  "destroy() deletes both of a place that was listed twice",
+  "PruneIDRemovesEveryDuplicate: destroy() deletes both of a place that was listed twice",
   withHosts(async ({ hosts, fake, signal }) => {
     fake.put({ name: nameOf(0) });
     fake.put({ name: nameOf(0, NOW + 2 * HOUR) });

@@ -30,7 +30,7 @@ async function reached(hosts: HostProvider, ref: HostRef): Promise<string> {
 }
 
 test(
-  "create() and connect() reach a real shell over a real tunnel",
+  "ExecOverSSHViaWebSocket: create() and connect() reach a real shell over a real tunnel",
   withHosts(async ({ hosts, fake, signal }) => {
     const ref = await hosts.create(specOf(0), signal);
     assert.is(ref.name, nameOf(0));

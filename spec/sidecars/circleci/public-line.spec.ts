@@ -33,7 +33,7 @@ async function withAgent(
   }
 }
 
-test("publicLine() of a private key is its public half", async () => {
+test("AddSSHKey string: publicLine() of a private key is its public half", async () => {
   const [key] = KEYS;
   assert.ok(key);
   assert.is(await publicLine({ kind: "key", key }), LINES[0]);

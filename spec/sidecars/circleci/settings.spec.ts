@@ -52,7 +52,7 @@ test("circleciSettings() refuses a token that is no header, and does not show it
   assert.not.match(message, "good");
 });
 
-test("Create OrgIDFromEnv and OrgIDFromProjectConfig: flag, project, variable, in this order", () => {
+test("Create OrgIDFromEnv and OrgIDFromProjectConfig, List FromConfig: flag, project, variable", () => {
   const env = { CIRCLE_TOKEN: "t", CIRCLECI_ORG_ID: "org-env" };
   const all = { env, chunkConfig: PROJECT };
   assert.is(settings({ ...all, flags: { org: "org-flag" } }).org, "org-flag");
@@ -81,18 +81,18 @@ test("circleciSettings() asks circleci.com, or the server of CIRCLECI_BASE_URL",
   }
 });
 
-test("ResolveVariantsWorkspace DefaultsToSidecarHome", () => {
+test("ResolveVariantsWorkspace DefaultsToSidecarHome, ResolveWorkspace DefaultFallback SidecarHomeEnvVar", () => {
   assert.is(settings().workspace, "/home/user/shop");
   const env = { CIRCLE_TOKEN: "t", CHUNK_SIDECAR_HOME: "/root/" };
   assert.is(settings({ env }).workspace, "/root/shop");
 });
 
-test("ResolveVariantsWorkspace PrefersWorkdirFlag", () => {
+test("ResolveVariantsWorkspace PrefersWorkdirFlag, ResolveWorkspace CLIFlagWins", () => {
   assert.is(settings({ flags: { workdir: "/srv/x" } }).workspace, "/srv/x");
   assert.is(settings({ flags: { workdir: "/srv/x" }, repo: "" }).workspace, "/srv/x");
 });
 
-test("ResolveVariantsWorkspace ErrorsWithoutRepo", () => {
+test("ResolveVariantsWorkspace ErrorsWithoutRepo, ResolveWorkspace EmptyRepoErrors", () => {
   assert.match(refusal({ repo: "" }), /^usage: .*--workdir/);
 });
 
@@ -117,7 +117,7 @@ test("chooseOrg() answers the only organisation", () =>
     assert.is(await chooseOrg(api, undefined, signal), fake.org);
   }));
 
-test("Create NoOrgIDNoConfig, OrgPickerCalled: chooseOrg() lists a choice and asks nobody", () =>
+test("Create and List NoOrgIDNoConfig, OrgPickerCalled: chooseOrg() lists and asks nobody", () =>
   withApi(async ({ api, signal }) => {
     const { fault, message } = await failure(chooseOrg(api, undefined, signal));
     assert.is(fault, "usage");

@@ -82,7 +82,7 @@ interface Wrapped {
 }
 
 for (const status of [500, 503, 504, 429, 408]) {
-  test(`Create ${status}: create() is sent once`, () =>
+  test(`Create status 500 and others: create() is sent once when answered ${status}`, () =>
     withApi(async ({ fake, api, clock, signal }) => {
       fake.always("create", { status, headers: { "retry-after": "1" } });
       const { fault } = await failure(api.create({ name: "one", org: fake.org }, signal));

@@ -17,7 +17,7 @@ const test = suite("deliverPayload");
 const digest = (dir: string) => treeDigest(dir, { without: [".git"] });
 const RANDOM = (bytes: number) => `head -c ${bytes} /dev/urandom`;
 
-test("deliverPayload() makes the base into any tree, and into the next one", async () => {
+test("BundleSync_SendsBundle: the base is made into any tree, and into the next one", async () => {
   const from = await project(String.raw`
     git init -q; mkdir -p 'a b/"c' d; printf 'crlf\r\n' >crlf; : >empty; ${RANDOM(3000)} >binary
     printf 'x' >'a b/"c/x$y'; ln -s ../nowhere d/link; echo run >run; chmod +x run
@@ -70,7 +70,7 @@ test("deliverPayload() needs no repository, no history and no file", async () =>
   }
 }, { timeoutMs: 60_000 });
 
-test("deliverPayload() finds by one command that the tree is there", async () => {
+test("BundleSync_NoOpSkipsBundle: one command finds that the tree is there", async () => {
   const from = await project("echo a >a");
   const host = await machine();
   const workspace = await host.open();
@@ -113,7 +113,7 @@ test("deliverPayload() goes back to a tree that the host has without sending", a
   assert.equal(await treeDigest(workspace.base), await digest(from.dir));
 });
 
-test("deliverPayload() keeps files of no tree, and writes only what differs, later", async () => {
+test("BundleSync_DeltaSkipsResetOnPatchChange: files of no tree stay, only what differs is written", async () => {
   const from = await project(
     "mkdir d; echo a >a; echo b >d/b; echo c >c; echo node_modules >.gitignore",
   );
@@ -159,7 +159,7 @@ test("deliverPayload() makes a base anew that lost its index", async () => {
   assert.equal(await treeDigest(workspace.base), await digest(from.dir));
 });
 
-test("deliverPayload() sends everything again to a host that lost objects", async () => {
+test("BundleSync_NoPatchFileUsesFullSync: everything is sent again to a host that lost objects", async () => {
   const from = await project("echo a >a; echo b >b");
   for (const lost of ["objects/pack/*", "objects"]) {
     const host = await machine();

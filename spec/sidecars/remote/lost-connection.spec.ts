@@ -29,7 +29,7 @@ for (const lanes of ["any", "warm"] as const) {
     return { tree, ...remote, sidecar: await provider.create({ worker: 0 }, never) };
   };
 
-  test("run() with the same key attaches: the command runs once, and answers as if uncut", async () => {
+  test("ResumesAfterDroppedConnection, ResumesAcrossSeveralDrops: the command runs once, as if uncut", async () => {
     const { tree, hosts, sidecar } = await begin();
     const sandbox = await sidecar.open(undefined, never);
     const [runs, go] = [join(tree.base, "runs"), join(tree.base, "go")];

@@ -184,7 +184,7 @@ test("openWorkspace() refuses a name that is a path", async () => {
   }
 });
 
-test("quoteWord() stands for its text, and refuses NUL", async () => {
+test("ShellEscape: quoteWord() stands for its text, and refuses NUL", async () => {
   const texts = ["", "it's", "$(x) `y` \\", "a\nb", "*", "é", "''"];
   for (const text of texts) {
     let out = "";

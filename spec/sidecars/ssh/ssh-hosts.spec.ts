@@ -156,7 +156,7 @@ test("connect() says which identities were refused when none is left", async () 
   assert.not.match(error.message, "tester");
 });
 
-test("connect() passes over a key that cannot be read, unless it was named", async () => {
+test("SSH key not found: connect() passes over a key that cannot be read, unless it was named", async () => {
   const { provider, keys: [broken] } = await setup({ keys: 2 });
   await writeFile(broken?.path ?? "", "not a key");
   await connect(provider());
