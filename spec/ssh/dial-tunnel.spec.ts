@@ -91,7 +91,7 @@ test("dialTunnel() does not read faster than it is read from", async () => {
   stream.destroy();
 });
 
-test("dialTunnel() to a closed port is refused, to no name unresolved; both while-booting", async () => {
+test("DialSSHWebSocketConnectionRefused: a closed port is refused, no name unresolved; both while-booting", async () => {
   const port = await closedPort();
   assert.is(await faultAndKind(dial(`ws://localhost:${port}/`)), "refused while-booting");
   const none = `wss://${"a".repeat(64)}.invalid/`;

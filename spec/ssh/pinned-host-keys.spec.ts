@@ -28,7 +28,7 @@ test("verify() takes the given key alone, and pins nothing", async () => {
   assert.is(await pins.get("vm-1"), undefined);
 });
 
-test("verify() pins the first key of a host, and refuses every other from then on", async () => {
+test("HostKeyMismatch: verify() pins the first key of a host, and refuses every other from then on", async () => {
   const pins = fileHostKeyPins(join(await tempDir(), "pins"));
   const first = await pinnedHostKey({ id: "vm-1", pins });
   assert.equal(first.algorithms, []);

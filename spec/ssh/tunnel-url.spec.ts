@@ -19,7 +19,8 @@ const shapes: Readonly<Record<string, string>> = {
 };
 
 for (const [text, url] of Object.entries(shapes)) {
-  test(`tunnelUrl("${text}") is ${url}`, () => assert.is(tunnelUrl(text).href, url));
+  test(`ToWebSocketURL: tunnelUrl("${text}") is ${url}`, () =>
+    assert.is(tunnelUrl(text).href, url));
 }
 
 test("tunnelUrl() refuses other schemes and no host, without showing secrets", () => {

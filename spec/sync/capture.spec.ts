@@ -60,7 +60,7 @@ const DIRTY = `
   git stash list > /dev/null
 `;
 
-test("capturePayload() takes HEAD, staged, unstaged and untracked, not what is ignored", async () => {
+test("GeneratePatch: capturePayload() takes HEAD, staged, unstaged, untracked, nothing ignored", async () => {
   const repo = await gitRepo(DIRTY);
   const payload = await same(repo, ["node_modules", "debug.log"]);
   assert.is(payload.head, (await repo.sh("git rev-parse HEAD")).trim());
@@ -83,7 +83,7 @@ test("capturePayload() gives files the times they have", async () => {
   );
 });
 
-test("capturePayload() answers one tree for one content, whatever the index says", async () => {
+test("GeneratePatchNoChanges: capturePayload() answers one tree for one content", async () => {
   const script = "echo a > a; mkdir d; echo b > d/b; chmod +x d/b";
   const untracked = await gitRepo(`git init -q; ${script}`);
   const staged = await gitRepo(`git init -q; ${script}; git add -A`);
@@ -129,7 +129,7 @@ X`);
   await same(repo);
 });
 
-test("capturePayload() is not fooled by flags and caches of the index", async () => {
+test("Fingerprint: capturePayload() is not fooled by flags and caches of the index", async () => {
   const repo = await gitRepo(`
     git init -q; mkdir sub; for f in assume skip plain sub/deep racy; do echo 1 > $f; done
     git add -A; git commit -qm x
@@ -222,7 +222,7 @@ test("capturePayload() names a special file that stands where a tracked one was"
   assert.match(payload.warnings.join(), /f: not a regular file/);
 });
 
-test("capturePayload() captures from a subdirectory the whole tree", async () => {
+test("RepoRoot: capturePayload() captures from a subdirectory the whole tree", async () => {
   const repo = await gitRepo(DIRTY);
   const { payload } = await capture(repo, join(repo.dir, "src"));
   assert.is(payload.root, repo.dir);
