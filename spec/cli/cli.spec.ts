@@ -50,7 +50,7 @@ test("sidecanary variants --help has examples and exit codes", async () => {
   }
 });
 
-const MISUSED: readonly (readonly [readonly string[], string])[] = [
+const MISUSED: readonly (readonly [readonly string[], string, string?])[] = [
   [["varaints"], "unknown command 'varaints' (Did you mean variants?)"],
   [["variants", "x", "--formta", "json"], "unknown option '--formta' (Did you mean --format?)"],
   [["variants"], "missing required argument 'source'"],
@@ -62,8 +62,12 @@ const MISUSED: readonly (readonly [readonly string[], string])[] = [
   [["variants", "x", "--fail-fast", "0"], "--fail-fast=3"],
   [["variants", "x", "--fail-fast=0"], '--fail-fast: "0" is not a whole number of at least 1'],
   [["variants", "x"], "Cannot read"],
-  [["sidecar", "exec", "--env", "NOEQUALS", "--", "true"], '--env: "NOEQUALS" is no variable'],
-  [["sidecar", "exec"], "missing required argument 'command'"],
+  [
+    ["sidecar", "exec", "--env", "NOEQUALS", "--", "true"],
+    '--env: "NOEQUALS" is no variable',
+    "Env NOEQUALS",
+  ],
+  [["sidecar", "exec"], "missing required argument 'command'", "Exec MissingCommand"],
   [["sidecar", "create", "--sidecar", "there"], '--sidecar: "there" is no sidecar'],
   [["sidecar", "crate"], "unknown command 'crate' (Did you mean create?)"],
   [["sidecar", "exec", "true"], "No sidecar worktree"],
@@ -73,8 +77,8 @@ const MISUSED: readonly (readonly [readonly string[], string])[] = [
   [["completion", "tcsh"], "Allowed choices are bash, zsh, fish."],
 ];
 
-for (const [args, message] of MISUSED) {
-  test(`sidecanary ${args.join(" ")} ends with 1 and one line`, async () => {
+for (const [args, message, proves = "Misuse"] of MISUSED) {
+  test(`${proves}: sidecanary ${args.join(" ")} ends with 1 and one line`, async () => {
     const { code, stdout, stderr } = await sidecanary(await place({}), args);
     assert.equal([code, stdout], [1, ""]);
     assert.ok(stderr.startsWith("sidecanary: ") && stderr.includes(message), stderr);

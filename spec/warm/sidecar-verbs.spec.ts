@@ -6,6 +6,7 @@ import { PassThrough, Readable } from "node:stream";
 import { hostFailed } from "../../runtime/sidecars/host-failed.ts";
 import { formatHostName } from "../../runtime/sidecars/host-name.ts";
 import { suite } from "../harness.ts";
+import { tempDir } from "../kit/temp-dir.ts";
 import { type CliPlace, cliPlace, SHELL } from "./cli-place.ts";
 
 const test = suite("sidecar verbs");
@@ -50,7 +51,7 @@ test("sidecar create ends with 7 where the host fails", async () => {
   assert.is((await at.sidecar({ verb: "create" }, { sidecar: SHELL })).code, 7);
 });
 
-test("sidecar list shows this tree's, and --all every one of ours at the provider", async () => {
+test("CurrentBranch: sidecar list shows this tree's, and --all every one of ours at the provider", async () => {
   const at = await created();
   const now = Date.now();
   const theirs = formatHostName({ owner: "theirs00", run: "c1", index: 0, expiresAt: now + 9e6 });
@@ -74,7 +75,7 @@ test("sidecar list --all fails where the provider does", async () => {
   assert.is((await at.sidecar({ verb: "list" }, { all: true, sidecar: SHELL })).code, 7);
 });
 
-test("sidecar exec passes bytes, streams, input and the exit code", async () => {
+test("Exec HappyPath, StderrOutput, UsesActiveSidecar: bytes, streams, input and the exit code", async () => {
   const at = await created();
   const bytes = Buffer.from([0, 13, 10, 255, 254, 27, 91]);
   const back = await exec(at, ["od -An -tx1; echo err >&2; exit 9"], {}, {
@@ -92,7 +93,7 @@ test("sidecar exec passes a large output and a large input whole", async () => {
   assert.is(createHash("sha256").update(stdout).digest("hex"), digest);
 });
 
-test("sidecar exec takes one word as a line and several as they are", async () => {
+test("Exec WithArgs, ShellJoin: one word is taken as a line and several as they are", async () => {
   const at = await created();
   assert.is((await exec(at, ["echo a  b | tr a-z A-Z"])).stdout, "A B\n");
   assert.is(
@@ -101,7 +102,7 @@ test("sidecar exec takes one word as a line and several as they are", async () =
   );
 });
 
-test("sidecar exec --sync runs in the present tree", async () => {
+test("LoadActiveUsesGitRootAsKey: sidecar exec --sync in a folder runs in the present tree", async () => {
   const at = await created();
   writeFileSync(join(at.repo.dir, "a.txt"), "edited\n");
   const { stdout } = await exec(at, ["cat", "b.txt", "../a.txt"], { sync: true }, {
@@ -110,7 +111,7 @@ test("sidecar exec --sync runs in the present tree", async () => {
   assert.is(stdout, "two\nedited\n");
 });
 
-test("sidecar exec --env gives variables", async () => {
+test("ExecOverSSHEnvVars: sidecar exec --env gives variables", async () => {
   const at = await created();
   assert.is((await exec(at, ['echo "$A$B"'], { env: ["A=1=2", "B="] })).stdout, "1=2\n");
 });
@@ -122,19 +123,49 @@ test("sidecar exec says the signal of a code above 128", async () => {
   assert.match(stderr, /SIGKILL/);
 });
 
-test("sidecar exec without a sidecar ends with 1 and how to make one", async () => {
+test("Exec MissingSidecarID: without a sidecar it ends with 1 and how to make one", async () => {
   const at = await cliPlace();
   const { code, stderr } = await exec(at, ["true"]);
   assert.is(code, 1);
   assert.match(stderr, /sidecar create/);
 });
 
-test("sidecar exec ends with 7 where the connection is lost", async () => {
+test("Exec APIError: sidecar exec ends with 7 where the connection is lost", async () => {
   const at = await created();
   at.hosts.before = (command) => {
     if (command.includes("lease=")) queueMicrotask(() => at.hosts.cut());
   };
   assert.is((await exec(at, ["sleep 5"])).code, 7);
+});
+
+test("Exec ExplicitIDOverridesActive: --name runs there, not on the session's", async () => {
+  const at = await created();
+  await at.sidecar({ verb: "create" }, { name: "big", sidecar: SHELL });
+  const [session, big] = [...at.hosts.there.keys()];
+  const seen = new Set<string>();
+  at.hosts.before = (_command, host) => void seen.add(host.name);
+  const usedBy = async (flags: object) => {
+    seen.clear();
+    assert.is((await exec(at, ["true"], flags)).code, 0);
+    return [...seen];
+  };
+  assert.equal(await usedBy({ name: "big" }), [big]);
+  assert.equal(await usedBy({}), [session]);
+});
+
+test("SaveActiveWritesToXDGDataPath: what is kept is below XDG_STATE_HOME, not in the tree", async () => {
+  const at = await created();
+  assert.is(await at.repo.sh("git status --porcelain --ignored"), "");
+  assert.match(await at.repo.sh(`find '${at.stateHome}' -type f`), /\S/);
+});
+
+test("LoadActiveUsesCwdWhenNoGitRepo: a folder without a repository has a sidecar of its own", async () => {
+  const at = await created();
+  const cwd = await tempDir();
+  const place = { name: "plain", sidecar: SHELL };
+  assert.is((await at.sidecar({ verb: "create" }, place, { cwd })).code, 0);
+  assert.is((await exec(at, ["true"], { name: "plain" }, { cwd })).code, 0);
+  assert.is((await exec(at, ["true"], { name: "plain" })).code, 1);
 });
 
 test("sidecar exec of two processes runs at once", async () => {
@@ -223,7 +254,7 @@ test("sidecar sync notices what a command has changed there", async () => {
   assert.is((await exec(at, ["cat a.txt sub/b.txt"])).stdout, "one\ntwo\n");
 });
 
-test("sidecar destroy removes the session's, named ones and all", async () => {
+test("PruneIDDeletesRemoteWhenAsked: sidecar destroy removes the session's, named ones and all", async () => {
   const at = await created();
   for (const name of ["a", "b"]) await at.sidecar({ verb: "create" }, { name, sidecar: SHELL });
   assert.is(at.hosts.there.size, 3);
@@ -248,7 +279,7 @@ test("sidecar destroy ends with 7 and the name of what may be left", async () =>
   assert.match(stdout, /may be left: sidecanary-.*not now/);
 });
 
-test("sidecar prune removes expired ones of any owner and spares the rest", async () => {
+test("DeletesAbandonedSidecar, KeepsRecentlyUsedSidecar: prune removes expired ones, spares the rest", async () => {
   const at = await created();
   const now = Date.now();
   const name = (owner: string, expiresAt: number) => {
@@ -274,7 +305,7 @@ test("sidecar prune removes expired ones of any owner and spares the rest", asyn
   assert.is(at.hosts.there.size, 4);
 });
 
-test("sidecar prune destroys nothing where the list fails", async () => {
+test("ReapFailsOpenWhenListFails: sidecar prune destroys nothing where the list fails", async () => {
   const at = await created();
   const old = formatHostName({
     owner: "theirs00",

@@ -11,7 +11,7 @@ const test = suite("validate");
 
 const hook = (fields: object = {}) => JSON.stringify({ session_id: "s1", ...fields });
 
-test("validate runs the configured commands in the delivered tree, output as it is", async () => {
+test("SidecarImageNoActiveSidecarAutoCreates: the commands run in the delivered tree, output as it is", async () => {
   const at = await cliPlace(configured("cat a.txt; printf 'x\\0\\r'; echo err >&2", "true"));
   const { code, stdout, stderr } = await at.validate();
   assert.equal([code, stdout], [0, "one\nx\0\r"]);
@@ -43,7 +43,7 @@ test("validate runs in the folder of the configuration", async () => {
   assert.equal([code, stdout], [0, "two\n"]);
 });
 
-test("validate stops at the first failure, skips the rest and ends with 2", async () => {
+test("RunLocalSkipsAfterFailure: validate stops at the first failure and ends with 2", async () => {
   const at = await cliPlace(configured("true", "exit 3", "touch ../never"));
   const { code, stderr } = await at.validate();
   assert.is(code, 2);
@@ -51,7 +51,7 @@ test("validate stops at the first failure, skips the rest and ends with 2", asyn
   assert.match(stderr, /skipped\n1\/3 passed/);
 });
 
-test("validate [name] runs only that command, and --command another one", async () => {
+test("Inline: validate [name] runs only that command, and --command another one", async () => {
   const at = await cliPlace(configured({ name: "a", run: "echo A" }, { name: "b", run: "echo B" }));
   assert.is((await at.validate({ named: "b" })).stdout, "B\n");
   assert.is((await at.validate({ command: [{ name: "c", run: "echo C" }] })).stdout, "C\n");
@@ -85,7 +85,7 @@ test("validate --json prints the result alone on standard output", async () => {
   assert.match(stderr, /hello/);
 });
 
-test("validate --list and --dry-run connect to nothing", async () => {
+test("List, DryRun: validate --list and --dry-run connect to nothing", async () => {
   const at = await cliPlace(configured({ name: "t", run: "npm test" }));
   assert.match((await at.validate({ list: true })).stdout, /^t +npm test +300s\n$/);
   const { stdout } = await at.validate({ dryRun: true, json: true });
@@ -134,7 +134,7 @@ test("validate runs a command again whose connection was lost", async () => {
   assert.match(stderr, /runs again/);
 });
 
-test("validate of two sessions uses two sidecars, whatever the ids are", async () => {
+test("SessionIsolation: validate of two sessions uses two sidecars, whatever the ids are", async () => {
   const at = await cliPlace(configured("true"));
   await at.validate({ session: "../../x" });
   await at.validate({}, { env: { CLAUDE_CODE_SESSION_ID: "../../y" } });
@@ -142,7 +142,7 @@ test("validate of two sessions uses two sidecars, whatever the ids are", async (
   assert.is(at.hosts.asked.length, 2);
 });
 
-test("validate in a hook is silent where the tree is green already", async () => {
+test("Hook clean: validate in a hook is silent where the tree is green already", async () => {
   const at = await cliPlace(configured("echo run >>../runs"));
   const first = await at.validate({}, { stdin: hook() });
   assert.equal([first.code, first.stdout], [0, ""]);
@@ -153,7 +153,7 @@ test("validate in a hook is silent where the tree is green already", async () =>
   assert.is(at.hosts.links.length, links);
 });
 
-test("validate in a hook runs again for an edit, other commands and another session", async () => {
+test("CacheMissAfterEdit: validate in a hook runs again for an edit, other commands, another session", async () => {
   const at = await cliPlace(configured("true"));
   const ran = async (...args: Parameters<typeof at.validate>) =>
     (await at.validate(...args)).stderr.includes("passed");
@@ -167,7 +167,7 @@ test("validate in a hook runs again for an edit, other commands and another sess
   assert.is(await ran({}, { stdin: hook() }), true);
 });
 
-test("validate in a hook ends with 2 and the end of the output, three times, then with 0", async () => {
+test("Hook dirty, WrapHookResult: it ends with 2 and the end of the output, three times, then with 0", async () => {
   const at = await cliPlace(configured("seq 1 5000; echo last words; exit 1"));
   const codes: number[] = [];
   let stderr = "";
@@ -185,7 +185,7 @@ test("validate in a hook ends with 2 and the end of the output, three times, the
   assert.is(anew.code, 2);
 });
 
-test("validate in a hook begins the count anew after a pass", async () => {
+test("Attempts: validate in a hook begins the count anew after a pass", async () => {
   const at = await cliPlace(configured("test -e ok"));
   const run = async () => (await at.validate({}, { stdin: hook() })).code;
   const codes = [await run(), await run(), await run()];
@@ -197,7 +197,7 @@ test("validate in a hook begins the count anew after a pass", async () => {
   assert.equal(codes, [2, 2, 2, 0, 2]);
 });
 
-test("validate in a hook remembers no failure as a result", async () => {
+test("FailureIsNotCached: validate in a hook remembers no failure as a result", async () => {
   const at = await cliPlace(configured("echo run >>$HOME_LOG; exit 1"));
   const log = join(at.repo.base, "log");
   const run = () => at.validate({ env: [`HOME_LOG=${log}`] }, { stdin: hook() });
@@ -206,7 +206,7 @@ test("validate in a hook remembers no failure as a result", async () => {
   assert.is(await at.repo.sh(`cat ${log}`), "run\nrun\n");
 });
 
-test("validate in a hook without a sidecar is no failed test", async () => {
+test("Hook setup error: validate in a hook without a sidecar is no failed test", async () => {
   const at = await cliPlace(configured("true"));
   at.hosts.onCreate = ({ name }) => {
     throw hostFailed("none left", { host: name, fault: "limit-reached", kind: "never" });

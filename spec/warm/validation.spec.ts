@@ -18,7 +18,7 @@ const PARTS = {
   env: { A: "1", B: "2" },
 };
 
-test("validationKey() is another one wherever anything that was tested differs", () => {
+test("Cache key: validationKey() is another one wherever anything that was tested differs", () => {
   const keys = [
     PARTS,
     { ...PARTS, tree: "t2" },
@@ -34,7 +34,7 @@ test("validationKey() is another one wherever anything that was tested differs",
   assert.is(validationKey({ ...PARTS, env: { B: "2", A: "1" } }), keys[0]);
 });
 
-test("validate in a hook remembers no tree that it cannot trust", async () => {
+test("Cache unusable worktree: validate in a hook remembers no tree that it cannot trust", async () => {
   const at = await cliPlace(configured("true"));
   rmSync(join(at.repo.dir, "a.txt"));
   execFileSync("mkfifo", [join(at.repo.dir, "a.txt")]);
@@ -44,7 +44,7 @@ test("validate in a hook remembers no tree that it cannot trust", async () => {
   }
 });
 
-test("warmKey() tells scopes of one text apart and holds nothing of it", () => {
+test("SidecarFileNameCases, HashUniquenessAcrossBranches: warmKey() tells scopes of one text apart", () => {
   const text = "../../x y";
   const keys = [
     warmKey({ kind: "name", name: text }),

@@ -28,7 +28,7 @@ async function using<Result>(
 
 const listed = (at: WarmPlace) => listWarm(at.folder, at.context.clock, at.context.random);
 
-test("use() makes a host with a name of ours, and the next process takes it over", async () => {
+test("Create SetsActiveSidecar: use() makes a host of ours, and the next process takes it over", async () => {
   const at = await warmPlace();
   const first = await using(at, (warm) => warm.use(at.use));
   const second = await using(at, async (warm) => {
@@ -70,7 +70,7 @@ test("use() retries a refused connection and says so once", async () => {
   assert.is(at.hosts.asked.length, 1);
 });
 
-test("use() does not replace a sidecar for a refused connection", async () => {
+test("SidecarSyncErrorKeepsStateOnOrdinaryFailure: use() replaces none for a refused connection", async () => {
   const at = await warmPlace();
   await using(at, (warm) => warm.use(at.use));
   let left = 2;
@@ -82,8 +82,14 @@ test("use() does not replace a sidecar for a refused connection", async () => {
   assert.is(at.hosts.asked.length, 1);
 });
 
+const REPLACED = {
+  gone: "SidecarSyncErrorSignalsRetryWhenGone, ReapDropsStateForVanishedSidecar",
+  paused: "SidecarPaused",
+  outdated: "SidecarSyncErrorSignalsRetryWhenOutOfDate",
+} as const;
+
 for (const fault of ["gone", "paused", "outdated"] as const) {
-  test(`use() replaces a sidecar that is ${fault} once, and says so`, async () => {
+  test(`${REPLACED[fault]}: use() replaces a sidecar that is ${fault} once, and says so`, async () => {
     const at = await warmPlace();
     const first = await using(at, (warm) => warm.use(at.use));
     at.hosts.before = (_command, host) => {
@@ -133,7 +139,7 @@ test("use() replaces a sidecar that has expired, and one that is elsewhere", asy
   assert.is(at.hosts.there.size, 1);
 });
 
-test("use() of two sessions never shares a sidecar", async () => {
+test("SessionKeyedSidecar: use() of two sessions never shares a sidecar", async () => {
   const at = await warmPlace();
   const keys = ["../../etc/x", "../../etc/y"].map((session) =>
     warmKey({ kind: "session", session })
@@ -196,7 +202,7 @@ test("use() that is cancelled while the host is made destroys it", async () => {
 });
 
 for (const disposable of [true, false]) {
-  test(`destroy() leaves nothing of a sidecar, disposable: ${disposable}`, async () => {
+  test(`ClearActive, ClearActiveNoop: destroy() leaves nothing, disposable: ${disposable}`, async () => {
     const at = await warmPlace({ disposable });
     await using(at, (warm) => warm.use(at.use));
     const ended = await using(at, (warm) => warm.destroy());
@@ -207,7 +213,7 @@ for (const disposable of [true, false]) {
   });
 }
 
-test("use() after destroy() makes a host with a name of its own", async () => {
+test("ReapStopsResurrection: use() after destroy() makes a host with a name of its own", async () => {
   const at = await warmPlace();
   const first = await using(at, (warm) => warm.use(at.use));
   await using(at, (warm) => warm.destroy());
