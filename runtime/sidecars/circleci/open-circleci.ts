@@ -32,7 +32,7 @@ export async function openCircleci(options: OpenHostsOptions): Promise<HostProvi
     env,
     ...(chunkConfig === undefined ? {} : { chunkConfig }),
     ...(userConfig === undefined ? {} : { userConfig }),
-    repo: basename(cwd),
+    repo: basename(cwd) || "root",
   });
   const key = identityFile === undefined
     ? (await ensureKeyPair(join(stateDir, "keys"))).key
