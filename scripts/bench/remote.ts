@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
@@ -31,7 +33,11 @@ interface Link {
 export async function benchRemote(smoke: boolean): Promise<BenchRow[]> {
   const dir = await mkdtemp(join(tmpdir(), "sidecanary-bench-"));
   const key = await makeKey("ed25519");
-  const sshd = await startSshd({ authorizedKeys: [key.publicLine] });
+  // What the login shell of this machine's user does at its start is not measured.
+  const sshd = await startSshd({
+    authorizedKeys: [key.publicLine],
+    config: [`SetEnv HOME=${dir}`],
+  });
   const rows: BenchRow[] = [];
   try {
     const project = join(dir, "project");
@@ -123,13 +129,17 @@ async function execs(link: Link): Promise<BenchRow[]> {
   }
   await close();
   const cold = await timed(() => ran("ssh", [...sshArgs(link), at, "true"]));
-  const control = ["-S", join(dir, "control")];
-  await ran("ssh", [...sshArgs(link), ...control, "-M", "-f", "-N", at]);
+  const socket = join(dir, `control-${link.proxy.port}`);
+  const control = ["-S", socket];
+  const master = spawn("ssh", [...sshArgs(link), ...control, "-M", "-N", at], { stdio: "ignore" });
+  const ended = new Promise((resolve) => master.once("exit", resolve));
+  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10));
   const warm: number[] = [];
   for (let n = 0; n < repeats; n++) {
     warm.push(await timed(() => ran("ssh", [...sshArgs(link), ...control, at, "true"])));
   }
-  await ran("ssh", [...control, "-O", "exit", at]);
+  master.kill();
+  await ended;
   return [
     { what: `${title}: connect and first command`, figure: ms(median(first)) },
     { what: "  ssh, one connection for one command", figure: ms(cold) },
@@ -248,7 +258,8 @@ async function campaign(link: Link, smoke: boolean): Promise<BenchRow[]> {
     {
       what: `${title}: connections of one sidecar in a campaign of ${count}`,
       figure: String(connections),
-      target: "1 and one to look for what was left",
+      target: "1",
+      met: connections === 1,
     },
     {
       what: `${title}: a whole variant, its command included`,
